@@ -1,0 +1,84 @@
+# Every target sets up what it needs by itself and does nothing twice.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+
+PROTOS := $(shell find proto/bihuan -name '*.proto' 2>/dev/null)
+# What `make lint` compares the contract with: any git revision.
+BASE ?= origin/main
+MINUTES ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help run up test test-unit bench lint proto lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.demo proto ## Start everything and replay the real purchase log (ONCE=1 stops after the summary)
+	@python -m deploy.local run $(if $(ONCE),--once) $(if $(KEEP),--keep)
+
+up: $(VENV)/.demo proto ## Start everything and leave it running, without the purchase log
+	@python -m deploy.local up
+
+test: $(VENV)/.test proto ## Run the whole test suite on real servers
+	@python -m pytest tests
+
+test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
+	@python -m pytest tests/unit
+
+bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
+	@python -m tests.bench
+
+lint: $(VENV)/.test proto ## Style, types, arrows between packages, contract
+	@ruff check . && ruff format --check .
+	@mypy
+	@lint-imports
+	@buf lint
+	@deploy/local/buf_breaking.sh "$(BASE)"
+
+proto: .build/proto.stamp ## Generate the Python code of the contract
+
+.build/proto.stamp: $(PROTOS) $(VENV)/.demo
+	@rm -rf proto/gen proto/include && mkdir -p proto/gen proto/include/google .build
+	@site=$$(python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'); \
+	mkdir -p proto/include/google/api && cp $$site/google/api/{annotations,http,field_behavior}.proto proto/include/google/api/; \
+	python -m grpc_tools.protoc -I proto -I $$site --python_out=proto/gen --grpc_python_out=proto/gen \
+	  --mypy_out=readable_stubs,quiet:proto/gen --mypy_grpc_out=quiet:proto/gen \
+	  --descriptor_set_out=proto/gen/bihuan.descriptors --include_source_info --include_imports \
+	  $(PROTOS:proto/%=%)
+	@mv proto/gen/bihuan.descriptors proto/gen/bihuan/contract.descriptors
+	@touch $@
+
+$(VENV)/bin/uv: requirements-uv.lock
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.lock
+	@touch $@
+
+# uv is fast; pip reads the same locks where uv cannot reach a registry that pip is configured for.
+define install
+	@echo "installing $(1)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(1) \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)
+endef
+
+$(VENV)/.demo: $(VENV)/bin/uv requirements-demo.lock pyproject.toml
+	$(call install,requirements-demo.lock)
+	@mkdir -p proto/gen
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo requirements-test.lock
+	$(call install,requirements-test.lock)
+	@touch $@
+
+lock: $(VENV)/bin/uv ## Resolve the locks anew from pyproject.toml
+	@compile="$(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11"; \
+	$$compile -o requirements.lock && \
+	$$compile --extra demo -c requirements.lock -o requirements-demo.lock && \
+	$$compile --extra demo --extra test -c requirements-demo.lock -o requirements-test.lock
+
+clean: ## Remove everything that make made, the local data included
+	@rm -rf $(VENV) .build .local proto/gen proto/include .mypy_cache .ruff_cache .pytest_cache .hypothesis

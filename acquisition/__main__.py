@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from acquisition import consumers
+from acquisition.adapters.wecom import WeComContactWays
+from acquisition.app import live_codes
+from acquisition.app.live_codes import LiveCodes
+from acquisition.rpc.channels import Channels
+from acquisition.rpc.live_codes import LiveCodeDoor
+from acquisition.settings import Settings
+from acquisition.store.channels import ensure_default
+from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
+from chassis.effects import Effects
+from chassis.service import Service, run
+from chassis.wecom.client import WeComs
+
+
+async def build(service: Service) -> None:
+    wecoms = WeComs(service.js, service.sealer, service.corps)
+    service.on_close(wecoms.close)
+    codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
+    making = Effects(service.pool, live_codes.KIND, codes.perform, at_once=4)
+    service.on_close(making.drain)
+    contact_ways = service.loop("contact-ways", making.work, interval=1)
+
+    service.consume(*consumers.DURABLES)
+    service.serve(channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, Channels(service.pool))
+    service.serve(
+        live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,
+        LiveCodeDoor(service.pool, codes, contact_ways.wake),
+    )
+    async with service.pool.acquire() as connection:
+        await ensure_default(connection, (corp.corp_id for corp in service.corps))
+
+
+if __name__ == "__main__":
+    run("acquisition", Settings(), Path(__file__).parent / "migrations", build)  # type: ignore[call-arg]

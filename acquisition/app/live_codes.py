@@ -1,0 +1,94 @@
+"""Live codes: our row first, then WeCom's contact way, found again after a crash by its state."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from uuid_utils import uuid7
+
+from acquisition.store import channels
+from acquisition.store import live_codes as store
+from chassis import due
+from chassis.errors import Invalid, NotFound
+from chassis.outbox import Outbox
+from chassis.paging import text
+from chassis.wecom.client import WeComAway, WeComError
+
+KIND = "contact_way"
+MOST_USERS = 100
+# WeCom allows 30; 24 letters and digits are 142 bits that nobody guesses.
+STATE_CHARACTERS = 24
+PATIENCE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactWay:
+    config_id: str
+    qr_code: str
+
+
+class ContactWays(Protocol):
+    async def find(self, corp_id: str, state: str, since: datetime) -> ContactWay | None: ...
+
+    async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay:
+        """Raises WeComError or WeComAway."""
+        ...
+
+
+class LiveCodes:
+    def __init__(self, outbox: Outbox, ways: ContactWays) -> None:
+        self._outbox, self._ways = outbox, ways
+
+    async def create(self, corp_id: str, channel_id: str, name: str, userids: Sequence[str]) -> store.Row:
+        """The code, still PENDING. Raises Invalid or NotFound."""
+        name = text(name, "name", most=30)
+        members = list(dict.fromkeys(userid.strip().lower() for userid in userids))
+        if not 1 <= len(members) <= MOST_USERS or not all(members):
+            raise Invalid("USERIDS_WRONG", field="userids", expected=f"1 to {MOST_USERS} userids")
+        alphabet = string.ascii_letters + string.digits
+        state = "".join(secrets.choice(alphabet) for _ in range(STATE_CHARACTERS))
+        async with self._outbox.transaction() as tx:
+            if await channels.get(tx.connection, corp_id, channel_id) is None:
+                raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
+            row = await store.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
+            await due.schedule_once(
+                tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))]
+            )
+        return row
+
+    async def pause(self, corp_id: str, live_code_id: str) -> store.Row:
+        async with self._outbox.transaction() as tx:
+            row = await store.pause(tx.connection, corp_id, live_code_id)
+        if row is None:
+            raise NotFound("LIVE_CODE_NOT_FOUND", field="liveCodeId")
+        return row
+
+    async def perform(self, claim: due.Claim) -> None:
+        """Makes the contact way. After a crash or a lost answer the state tells whether it was made already."""
+        async with self._outbox.pool.acquire() as connection:
+            row = await store.get(connection, claim.corp_id, claim.key)
+        if row is None:
+            return
+        try:
+            way = None
+            if claim.attempts > 1:
+                way = await self._ways.find(claim.corp_id, row["state"], row["created_at"])
+            if way is None:
+                way = await self._ways.make(claim.corp_id, row["name"], row["state"], row["userids"])
+        except (WeComError, WeComAway) as error:
+            async with self._outbox.transaction() as tx:
+                if isinstance(error, WeComError) and not error.passing:
+                    await store.failed(tx.connection, claim.corp_id, claim.key, str(error))
+                    await due.finish(tx.connection, KIND, [claim], f"errcode {error.errcode}")
+                else:
+                    later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
+                    await due.postpone(tx.connection, KIND, claim, later)
+            return
+        async with self._outbox.transaction() as tx:
+            await store.made(tx.connection, claim.corp_id, claim.key, way.config_id, way.qr_code)
+            await due.finish(tx.connection, KIND, [claim], "made")

@@ -1,0 +1,47 @@
+"""Which facts acquisition takes, and who takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from acquisition.app.touches import Added, acquire
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned
+from bihuan.wecom.v1.facts_pb2 import ContactAdded
+from chassis.consumer import Durable
+from chassis.facts import Received
+from chassis.outbox import Tx
+from chassis.projections import assign_identifiers
+
+
+async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:
+    await acquire(
+        tx,
+        [
+            Added(
+                fact.corp_id,
+                fact.id,
+                fact.message.contact.id,
+                fact.message.contact.sealed,
+                fact.message.userid,
+                fact.message.state,
+                fact.message.half,
+                fact.message.sealed_welcome_code,
+                fact.message.at.ToDatetime(UTC),
+                fact.message.arrived_at.ToDatetime(UTC),
+            )
+            for fact in facts
+        ],
+    )
+
+
+async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> None:
+    await assign_identifiers(tx, [fact.message for fact in facts])
+
+
+DURABLES = (
+    Durable("acquisition-acquire-on-contact-added", "EDGE", (ContactAdded,), acquire_on_contact_added),
+    Durable(
+        "acquisition-place-on-identifiers-assigned", "IDENTITY", (IdentifiersAssigned,), place_on_identifiers_assigned
+    ),
+)

@@ -1,0 +1,87 @@
+"""Channels and what they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from uuid_utils import uuid7
+
+from chassis.pool import Connection
+
+Row = Mapping[str, Any]
+DEFAULT_NAME = "自然流量"
+
+
+async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dict[str, str]:
+    """Corp → its default channel, made when missing."""
+    ordered = sorted(set(corp_ids))
+    query = "select corp_id, channel_id from channels where is_default and corp_id = any($1)"
+    found = {row["corp_id"]: row["channel_id"] for row in await connection.fetch(query, ordered)}
+    missing = [corp_id for corp_id in ordered if corp_id not in found]
+    if missing:
+        await connection.execute(
+            "insert into channels (corp_id, channel_id, name, is_default)"
+            " select c, i, $3, true from unnest($1::text[], $2::uuid[]) as t(c, i) on conflict do nothing",
+            missing,
+            [str(uuid7()) for _ in missing],
+            DEFAULT_NAME,
+        )
+        found = {row["corp_id"]: row["channel_id"] for row in await connection.fetch(query, ordered)}
+    return found
+
+
+async def insert(connection: Connection, corp_id: str, channel_id: str, name: str) -> Row | None:
+    """None when the corp has a channel of this name."""
+    row: Row | None = await connection.fetchrow(
+        "insert into channels (corp_id, channel_id, name) values ($1, $2, $3) on conflict do nothing returning *",
+        corp_id,
+        channel_id,
+        name,
+    )
+    return row
+
+
+async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "select * from channels where corp_id = $1 and channel_id = $2", corp_id, channel_id
+    )
+    return row
+
+
+async def page(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
+    rows: list[Row] = await connection.fetch(
+        "select * from channels where corp_id = $1 and channel_id > $2 order by channel_id limit $3",
+        corp_id,
+        after,
+        limit,
+    )
+    return rows
+
+
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> list[Row]:
+    """Per channel: customers by their first add, and adds. A contact identity has not placed yet counts as itself."""
+    rows: list[Row] = await connection.fetch(
+        "with adds as (select t.*, coalesce(i.customer_id, t.contact_id) as person from touches t"
+        " left join customer_identifiers i on i.corp_id = t.corp_id and i.identifier_id = t.contact_id"
+        " where t.corp_id = $1 and t.kind <> 'CONFIRMED' and ($2::timestamptz is null or t.added_at <= $2)),"
+        " firsts as (select distinct on (person) person, channel_id from adds order by person, added_at, touch_id)"
+        " select c.channel_id, c.name,"
+        " (select count(*) from firsts f where f.channel_id = c.channel_id) as customers,"
+        " (select count(*) from adds a where a.channel_id = c.channel_id) as adds"
+        " from channels c where c.corp_id = $1 order by c.channel_id",
+        corp_id,
+        as_of,
+    )
+    return rows
+
+
+async def fallbacks(connection: Connection, corp_id: str, as_of: datetime | None) -> dict[str, int]:
+    rows = await connection.fetch(
+        "select fallback, count(*) as n from touches where corp_id = $1 and fallback is not null"
+        " and kind <> 'CONFIRMED' and ($2::timestamptz is null or added_at <= $2) group by fallback",
+        corp_id,
+        as_of,
+    )
+    return {row["fallback"]: row["n"] for row in rows}

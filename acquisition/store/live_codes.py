@@ -1,0 +1,88 @@
+"""Live codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chassis.pool import Connection
+
+Row = Mapping[str, Any]
+
+
+async def insert(
+    connection: Connection, corp_id: str, live_code_id: str, channel_id: str, name: str, userids: Sequence[str], state: str
+) -> Row:
+    row: Row = await connection.fetchrow(
+        "insert into live_codes (corp_id, live_code_id, channel_id, name, userids, state)"
+        " values ($1, $2, $3, $4, $5, $6) returning *",
+        corp_id,
+        live_code_id,
+        channel_id,
+        name,
+        list(userids),
+        state,
+    )
+    return row
+
+
+async def get(connection: Connection, corp_id: str, live_code_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "select * from live_codes where corp_id = $1 and live_code_id = $2", corp_id, live_code_id
+    )
+    return row
+
+
+async def page(connection: Connection, corp_id: str, channel_id: str | None, after: str, limit: int) -> list[Row]:
+    rows: list[Row] = await connection.fetch(
+        "select * from live_codes where corp_id = $1 and ($2::uuid is null or channel_id = $2) and live_code_id > $3"
+        " order by live_code_id limit $4",
+        corp_id,
+        channel_id,
+        after,
+        limit,
+    )
+    return rows
+
+
+async def by_states(connection: Connection, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    """(corp, state) → codes."""
+    rows: list[Row] = await connection.fetch(
+        "select corp_id, state, live_code_id, channel_id, paused_at from live_codes"
+        " where (corp_id, state) in (select * from unnest($1::text[], $2::text[]))",
+        [corp_id for corp_id, _ in pairs],
+        [state for _, state in pairs],
+    )
+    return rows
+
+
+async def made(connection: Connection, corp_id: str, live_code_id: str, config_id: str, qr_code: str) -> None:
+    """A code that was paused meanwhile stays paused."""
+    await connection.execute(
+        "update live_codes set config_id = $3, qr_code = $4, failure = null,"
+        " status = case when status = 'PAUSED' then status else 'ACTIVE' end"
+        " where corp_id = $1 and live_code_id = $2",
+        corp_id,
+        live_code_id,
+        config_id,
+        qr_code,
+    )
+
+
+async def failed(connection: Connection, corp_id: str, live_code_id: str, failure: str) -> None:
+    await connection.execute(
+        "update live_codes set status = 'FAILED', failure = $3 where corp_id = $1 and live_code_id = $2",
+        corp_id,
+        live_code_id,
+        failure,
+    )
+
+
+async def pause(connection: Connection, corp_id: str, live_code_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "update live_codes set status = 'PAUSED', paused_at = coalesce(paused_at, now())"
+        " where corp_id = $1 and live_code_id = $2 returning *",
+        corp_id,
+        live_code_id,
+    )
+    return row

@@ -1,0 +1,212 @@
+"""The batch loop: fetch, decode, one transaction with inbox and effects, commit, ack (rules 1 to 3 of the design)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import asyncpg
+from google.protobuf.message import Message
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from chassis import dead_letters, metrics
+from chassis.errors import DomainError, Invalid
+from chassis.facts import Received, decode, subject_of, type_of
+from chassis.logs import log
+from chassis.outbox import Outbox, Tx
+from chassis.pool import is_outage
+from chassis.pull import Pull
+
+ACK_WAIT_SECONDS = 30.0
+POISONS_IN_A_ROW = 10
+
+Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Durable:
+    """One handler and what it is fed. `name` is the durable's name on the server: never reuse it for another meaning."""
+
+    name: str
+    stream: str
+    types: tuple[type[Message], ...]
+    handle: Handler
+    batch: int = 256
+
+
+class Consumer:
+    """Runs one durable until stopped. `after` runs after each commit: it wakes the loops that continue the work."""
+
+    def __init__(
+        self, durable: Durable, js: JetStreamContext, outbox: Outbox, *, replicas: int, after: Callable[[], None]
+    ) -> None:
+        self.durable = durable
+        self.healthy = True
+        self._js = js
+        self._outbox = outbox
+        self._replicas = replicas
+        self._after = after
+        self._types = {type_of(message): message for message in durable.types}
+        self._poisons = 0
+        self._stopping = False
+        self._pull: Pull | None = None
+
+    async def declare(self) -> None:
+        """Create-or-update: a durable made implicitly would keep its first settings for ever."""
+        await self._js.add_consumer(
+            self.durable.stream,
+            ConsumerConfig(
+                durable_name=self.durable.name,
+                filter_subjects=[subject_of(message) + (".>" if self.durable.stream == "STAFF" else "") for message in self.durable.types],
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT_SECONDS,
+                max_deliver=-1,
+                max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
+            ),
+        )
+
+    async def run(self) -> None:
+        """Returns when stopped, or when ten poisons in a row mean that the handler itself is broken."""
+        await self.declare()
+        self._pull = Pull(self._js, self.durable.stream, self.durable.name, self.durable.batch)
+        await self._pull.open()
+        try:
+            while not self._stopping:
+                messages = await self._pull.next_batch()
+                if not messages or self._stopping:
+                    continue
+                beat = asyncio.create_task(_keep_alive(messages))
+                try:
+                    await self._take(messages)
+                finally:
+                    beat.cancel()
+                if self._poisons >= POISONS_IN_A_ROW:
+                    self.healthy = False
+                    log.error("consumer_stopped", durable=self.durable.name, poisons_in_a_row=self._poisons)
+                    return
+        finally:
+            await self._pull.close()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._pull is not None:
+            self._pull.interrupt()
+
+    async def _take(self, messages: list[Msg]) -> None:
+        started, cpu = time.perf_counter(), time.thread_time()
+        facts: list[tuple[Msg, Received]] = []
+        for message in messages:
+            try:
+                facts.append((message, decode(self._types, message.subject, message.headers or {}, message.data)))
+            except Invalid as error:
+                await self._bury(message, error)
+        taken = await self._settle(facts) if facts else 0
+        metrics.BATCH_SECONDS.labels(self.durable.name).observe(time.perf_counter() - started)
+        metrics.FACTS.labels(self.durable.name).inc(taken)
+        log.info(
+            "batch",
+            durable=self.durable.name,
+            facts=len(messages),
+            taken=taken,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            cpu_ms=round((time.thread_time() - cpu) * 1000, 1),
+        )
+
+    async def _settle(self, facts: list[tuple[Msg, Received]]) -> int:
+        """Gets all of them committed or buried, however long an outage takes; returns how many were new."""
+        pause = 0.1
+        while True:
+            try:
+                taken = await self._commit([fact for _, fact in facts])
+                break
+            except Exception as error:
+                if self._stopping:
+                    raise asyncio.CancelledError from error  # unacked: they come again
+                if is_outage(error):
+                    log.warning("batch_outage", durable=self.durable.name, facts=len(facts), error=repr(error))
+                    await asyncio.sleep(pause * (1 + random.random()))
+                    pause = min(pause * 2, 5.0)
+                elif len(facts) == 1:
+                    await self._bury(facts[0][0], error)
+                    return 0
+                elif self._poisons >= POISONS_IN_A_ROW:
+                    return 0  # unacked: nothing is lost while the bug is being mended
+                else:
+                    middle = len(facts) // 2
+                    return await self._settle(facts[:middle]) + await self._settle(facts[middle:])
+        self._poisons = 0
+        for message, _ in facts:
+            await message.ack()
+        self._after()
+        return taken
+
+    async def _commit(self, facts: Sequence[Received]) -> int:
+        async with self._outbox.transaction() as tx:
+            rows = await tx.connection.fetch(
+                "insert into inbox (corp_id, durable, fact_id)"
+                " select c, $1, f from unnest($2::text[], $3::text[]) as t(c, f) order by c, f"
+                " on conflict do nothing returning corp_id, fact_id",
+                self.durable.name,
+                [fact.corp_id for fact in facts],
+                [fact.id for fact in facts],
+            )
+            new = {(r["corp_id"], r["fact_id"]) for r in rows}
+            fresh: list[Received] = []
+            for fact in facts:
+                if (fact.corp_id, fact.id) in new:
+                    new.discard((fact.corp_id, fact.id))
+                    fresh.append(fact)
+            if fresh:
+                await self.durable.handle(tx, fresh)
+        return len(fresh)
+
+    async def _bury(self, message: Msg, error: Exception) -> None:
+        """To the dead letters with its reason; repeated through an outage like any other write."""
+        self._poisons += 1
+        if self._poisons >= POISONS_IN_A_ROW:
+            return  # unacked: the consumer is about to stop itself
+        reason = error.reason if isinstance(error, DomainError) else type(error).__name__
+        pause = 0.1
+        while True:
+            try:
+                await dead_letters.add(
+                    self._outbox.pool,
+                    self.durable.name,
+                    message.subject,
+                    message.headers or {},
+                    message.data,
+                    reason=reason,
+                    detail=_safe_detail(error),
+                )
+                break
+            except Exception as outage:
+                if not is_outage(outage):
+                    raise
+                await asyncio.sleep(pause * (1 + random.random()))
+                pause = min(pause * 2, 5.0)
+        metrics.DEAD_LETTERS.labels(self.durable.name, reason).inc()
+        log.error("dead_letter", durable=self.durable.name, reason=reason, headers=json.dumps(message.headers or {}))
+        await message.ack()
+
+
+def _safe_detail(error: Exception) -> str:
+    """What went wrong, without the values of a row: PostgreSQL puts them into its detail line."""
+    if isinstance(error, asyncpg.PostgresError):
+        return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
+    return repr(error)
+
+
+async def _keep_alive(messages: list[Msg]) -> None:
+    while True:
+        await asyncio.sleep(ACK_WAIT_SECONDS / 3)
+        for message in messages:
+            if not message.is_acked:
+                await message.in_progress()

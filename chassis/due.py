@@ -1,0 +1,129 @@
+"""Due rows: work at a time, and effects outside that must happen once (rule 6 of the design).
+
+A row is claimed by committing `attempting` with a lease, the call is made under a shorter deadline, and the outcome
+is committed. A row whose lease ran out is claimed again with `attempts` above one: each kind decides what that means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chassis.pool import Connection, Pool
+
+CALL_SECONDS = 5.0
+LEASE_SECONDS = 15.0
+# Done rows outlive the longest re-send of what caused them.
+KEEP_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A row to schedule. `detail` must be JSON and must not hold personal data in the clear."""
+
+    corp_id: str
+    key: str
+    due_at: datetime
+    deadline: datetime | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    corp_id: str
+    key: str
+    generation: int
+    attempts: int
+    deadline: datetime | None
+    detail: dict[str, Any]
+
+
+async def schedule_once(connection: Connection, kind: str, rows: Iterable[Due]) -> None:
+    """Schedules effects; a key that was ever scheduled stays as it is."""
+    await _insert(connection, kind, rows, "do nothing")
+
+
+async def schedule_again(connection: Connection, kind: str, rows: Iterable[Due]) -> None:
+    """Schedules repeatable work; a row that is there, even being worked on, is done once more."""
+    await _insert(
+        connection,
+        kind,
+        rows,
+        "(corp_id, kind, key) do update set generation = due_rows.generation + 1, status = 'due', attempts = 0,"
+        " lease_until = null, detail = excluded.detail, due_at = case when due_rows.status = 'done'"
+        " then excluded.due_at else least(due_rows.due_at, excluded.due_at) end",
+    )
+
+
+async def _insert(connection: Connection, kind: str, rows: Iterable[Due], on_conflict: str) -> None:
+    ordered: Sequence[Due] = sorted({(r.corp_id, r.key): r for r in rows}.values(), key=lambda r: (r.corp_id, r.key))
+    if ordered:
+        await connection.execute(
+            "insert into due_rows (corp_id, kind, key, due_at, deadline, detail)"
+            " select c, $1, k, d, l, j from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],"
+            f" $6::jsonb[]) as t(c, k, d, l, j) on conflict {on_conflict}",
+            kind,
+            [r.corp_id for r in ordered],
+            [r.key for r in ordered],
+            [r.due_at for r in ordered],
+            [r.deadline for r in ordered],
+            [json.dumps(r.detail) for r in ordered],
+        )
+
+
+async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
+    """Takes up to `limit` due rows, or rows whose worker died, for 15 s."""
+    rows = await pool.fetch(
+        "update due_rows d set status = 'attempting', attempts = d.attempts + 1,"
+        " lease_until = now() + make_interval(secs => $3)"
+        " from (select corp_id, kind, key from due_rows where kind = $1 and status <> 'done' and due_at <= now()"
+        " and (status = 'due' or lease_until < now()) order by due_at limit $2 for update skip locked) c"
+        " where (d.corp_id, d.kind, d.key) = (c.corp_id, c.kind, c.key)"
+        " returning d.corp_id, d.key, d.generation, d.attempts, d.deadline, d.detail",
+        kind,
+        limit,
+        LEASE_SECONDS,
+    )
+    return [
+        Claim(r["corp_id"], r["key"], r["generation"], r["attempts"], r["deadline"], json.loads(r["detail"]))
+        for r in rows
+    ]
+
+
+async def finish(connection: Connection, kind: str, claims: Iterable[Claim], outcome: str) -> None:
+    """Keeps the rows as done, unless they were asked for again meanwhile."""
+    ordered = sorted(claims, key=lambda c: (c.corp_id, c.key))
+    await connection.execute(
+        "update due_rows d set status = 'done', outcome = $2, done_at = now(), lease_until = null"
+        " from unnest($3::text[], $4::text[], $5::int[]) as t(c, k, g)"
+        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g",
+        kind,
+        outcome,
+        [c.corp_id for c in ordered],
+        [c.key for c in ordered],
+        [c.generation for c in ordered],
+    )
+
+
+async def postpone(connection: Connection, kind: str, one: Claim, due_at: datetime) -> None:
+    """Gives the row back for `due_at`."""
+    await connection.execute(
+        "update due_rows set status = 'due', due_at = $5, lease_until = null"
+        " where corp_id = $1 and kind = $2 and key = $3 and generation = $4 and status = 'attempting'",
+        one.corp_id,
+        kind,
+        one.key,
+        one.generation,
+        due_at,
+    )
+
+
+async def forget_done(pool: Pool) -> int:
+    """Deletes rows that were done more than a week ago."""
+    status = await pool.execute(
+        "delete from due_rows where status = 'done' and done_at < now() - make_interval(days => $1)", KEEP_DAYS
+    )
+    return int(status.split()[-1])

@@ -1,0 +1,97 @@
+"""A fact on the wire: CloudEvents 1.0 attributes as NATS headers, the protobuf message as body.
+
+Type = the message's full name; subject = `evt.` + full name. No table to keep: one grep finds schema, producer and
+handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+from google.protobuf.message import DecodeError, Message
+from uuid_utils import uuid7
+
+from chassis.errors import Invalid
+
+SUBJECT_PREFIX = "evt."
+
+
+class CorpMessage(Protocol):
+    """What every fact carries, whatever else it says."""
+
+    corp_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact to be published. `subject_suffix` narrows the subject (STAFF: corp and recipient)."""
+
+    id: str
+    corp_id: str
+    subject: str
+    headers: dict[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A fact as a handler gets it."""
+
+    id: str
+    corp_id: str
+    type: str
+    message: Any
+    subject: str
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+def type_of(message: Message | type[Message]) -> str:
+    return message.DESCRIPTOR.full_name
+
+
+def subject_of(message: Message | type[Message]) -> str:
+    return SUBJECT_PREFIX + type_of(message)
+
+
+def state_fact(
+    message: Message, *, corp_id: str, source: str, fact_id: str | None = None, subject_suffix: str = ""
+) -> Fact:
+    """Dresses a message as a fact; without `fact_id` it gets a new one."""
+    identity = fact_id or str(uuid7())
+    name = type_of(message)
+    headers = {
+        "Nats-Msg-Id": identity,
+        "ce-specversion": "1.0",
+        "ce-id": identity,
+        "ce-type": name,
+        "ce-source": f"/{source}",
+        "ce-time": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "corp-id": corp_id,
+    }
+    traceparent = structlog.contextvars.get_contextvars().get("traceparent")
+    if traceparent:
+        headers["traceparent"] = traceparent
+    return Fact(identity, corp_id, SUBJECT_PREFIX + name + subject_suffix, headers, message.SerializeToString())
+
+
+def decode(
+    types: Mapping[str, type[Message]], subject: str, headers: Mapping[str, str], payload: bytes
+) -> Received:
+    """Raises Invalid when an attribute is missing, the type is not one of `types`, or the body does not parse."""
+    for attribute in ("ce-id", "ce-type", "corp-id"):
+        if not headers.get(attribute):
+            raise Invalid("FACT_WITHOUT_ATTRIBUTE", f"header {attribute} is missing", field=attribute)
+    name = headers["ce-type"]
+    message_class = types.get(name)
+    if message_class is None:
+        raise Invalid("FACT_TYPE_UNKNOWN", f"no handler for {name}", field="ce-type", expected=", ".join(types))
+    try:
+        message = message_class.FromString(payload)
+    except DecodeError as error:
+        raise Invalid("FACT_UNDECODABLE", f"{name} does not parse: {error}") from error
+    return Received(headers["ce-id"], headers["corp-id"], name, message, subject, headers, payload)

@@ -1,0 +1,68 @@
+"""PostgreSQL connections: codecs, time bounds that nest, and what counts as an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = Any
+    Pool = Any
+
+# statement < transaction < the consumers' ack wait (chassis.bus)
+BOUNDS = {
+    "statement_timeout": "8s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "10s",
+}
+
+OUTAGES: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """True when the same work may succeed later as it is; False when the work itself is at fault."""
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return False  # a value that does not fit its parameter: asyncpg raises both at once
+    return isinstance(error, OUTAGES)
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", format="binary", encoder=lambda v: UUID(v).bytes, decoder=lambda b: str(UUID(bytes=b))
+    )
+
+
+async def open_pool(url: str, schema: str, *, size: int) -> Pool:
+    """A pool whose connections see `schema` first and nothing of other services. UUIDs are text on our side."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        timeout=5,
+        command_timeout=15,
+        server_settings={"search_path": schema, "application_name": schema, "jit": "off", **BOUNDS},
+    )

@@ -1,0 +1,81 @@
+"""Pull requests to a durable with one request always standing, so that the next batch gathers while one is handled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+REQUEST_SECONDS = 5.0
+# A request that got no word for this long was lost with its server.
+LOST_AFTER_SECONDS = REQUEST_SECONDS + 1.0
+
+
+class Pull:
+    """Batches of up to `batch` messages. Messages and the server's status words arrive on one inbox."""
+
+    def __init__(self, js: JetStreamContext, stream: str, durable: str, batch: int) -> None:
+        self._nc = js._nc  # nats-py offers no public way back to the connection
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._batch = batch
+        self._queue: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._wanted = 0
+        self._subscription: Subscription | None = None
+        self._inbox = ""
+        self._asked_at = 0.0
+
+    async def open(self) -> None:
+        self._inbox = self._nc.new_inbox()
+
+        async def deliver(message: Msg) -> None:
+            status = (message.headers or {}).get("Status")
+            if status is None:
+                self._wanted -= 1
+                self._queue.put_nowait(message)
+            elif status != "100":  # the request ended: expired, deleted, or refused
+                self._wanted = 0
+                self._queue.put_nowait(None)
+
+        self._subscription = await self._nc.subscribe(self._inbox, cb=deliver, pending_msgs_limit=-1)
+
+    async def close(self) -> None:
+        if self._subscription is not None and self._nc.is_connected:
+            await self._subscription.unsubscribe()
+
+    def interrupt(self) -> None:
+        """Ends a waiting `next_batch` with what it has."""
+        self._queue.put_nowait(None)
+
+    async def next_batch(self) -> list[Msg]:
+        """At least one message, or nothing after a few seconds: the caller looks whether it should stop."""
+        loop = asyncio.get_running_loop()
+        if self._wanted > 0 and loop.time() - self._asked_at > LOST_AFTER_SECONDS and self._queue.empty():
+            self._wanted = 0
+        await self._ask_when_short()
+        try:
+            first = await asyncio.wait_for(self._queue.get(), LOST_AFTER_SECONDS)
+        except asyncio.TimeoutError:
+            return []
+        messages = [first] if first is not None else []
+        while len(messages) < self._batch and not self._queue.empty():
+            message = self._queue.get_nowait()
+            if message is not None:
+                messages.append(message)
+        await self._ask_when_short()
+        return messages
+
+    async def _ask_when_short(self) -> None:
+        if self._wanted > 0 or self._queue.qsize() >= self._batch:
+            return
+        request = {"batch": self._batch, "expires": int(REQUEST_SECONDS * 1e9)}
+        self._wanted = self._batch
+        self._asked_at = asyncio.get_running_loop().time()
+        try:
+            await self._nc.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
+        except NatsError:
+            self._wanted = 0
+            await asyncio.sleep(0.2)

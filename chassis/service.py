@@ -1,0 +1,190 @@
+"""A service's process: starts in order, tells the truth about its readiness, drains in reverse.
+
+    settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiohttp import web
+from nats.aio.client import Client
+
+from chassis import bus, due, logs, metrics
+from chassis.consumer import Consumer, Durable
+from chassis.corps import Corps
+from chassis.identifiers import Identifiers
+from chassis.logs import log
+from chassis.loops import Loop
+from chassis.outbox import Outbox
+from chassis.pool import Pool, is_outage, open_pool
+from chassis.rpc import Server
+from chassis.schema import migrate
+from chassis.sealing import Sealer
+from chassis.settings import ServiceSettings
+from chassis.web import add_health_routes, serve
+
+
+class Service:
+    """What a service's composition root builds on. Everything added before `run` starts is started by it."""
+
+    def __init__(self, name: str, settings: ServiceSettings, pool: Pool, nats: Client) -> None:
+        self.name = name
+        self.settings = settings
+        self.pool = pool
+        self.nats = nats
+        self.js = nats.jetstream()
+        self.corps = Corps.load(settings.corps_file)
+        self.sealer = Sealer(settings.data_keys)
+        self.identifiers = Identifiers(settings.index_key, self.sealer)
+        self.outbox = Outbox(pool, self.js, name)
+        self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
+        self._consumers: list[Consumer] = []
+        self._loops: list[Loop] = []
+        self._due_kinds: list[str] = []
+        self._queues: dict[str, str] = {}
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._ready = False
+
+    def consume(self, *durables: Durable, wakes: tuple[Loop, ...] = ()) -> None:
+        """Feeds handlers; after each commit the loops that continue their work are woken."""
+
+        def after() -> None:
+            for loop in wakes:
+                loop.wake()
+
+        for durable in durables:
+            self._consumers.append(
+                Consumer(durable, self.js, self.outbox, replicas=self.settings.replicas, after=after)
+            )
+
+    def loop(self, name: str, work: Callable[[], Awaitable[int]], *, interval: float) -> Loop:
+        loop = Loop(name, work, interval=interval)
+        self._loops.append(loop)
+        return loop
+
+    def queue(self, name: str, table: str) -> None:
+        """A table of ours whose rows are work that waits; it shows in /backlog."""
+        self._queues[name] = table
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._closing.append(close)
+
+    def serve(self, register: Callable[[Any, Any], None], servicer: Any) -> None:
+        self.server.add(register, servicer)
+
+    def is_ready(self) -> bool:
+        return self._ready and self.nats.is_connected and all(consumer.healthy for consumer in self._consumers)
+
+    async def backlog(self) -> dict[str, int]:
+        """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
+        counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
+        for row in await self.pool.fetch(
+            "select kind, count(*) as n from due_rows where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
+        ):
+            counts[row["kind"]] = row["n"]
+        for name, table in self._queues.items():
+            counts[name] = await self.pool.fetchval(f"select count(*) from {table}")
+        for what, count in counts.items():
+            metrics.BACKLOG.labels(what).set(count)
+        return counts
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+
+        self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
+        self.loop("outbox-sweep", self.outbox.sweep, interval=5)
+        self.loop("due-forget", lambda: due.forget_done(self.pool), interval=3600)
+
+        app = web.Application()
+        add_health_routes(app, self.is_ready, self.backlog)
+        side_app = await serve(app, self.settings.web_host, self.settings.web_port)
+        await self.server.start()
+        loops = [asyncio.create_task(one.run(), name=one.name) for one in self._loops]
+        consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self._consumers]
+        self._ready = True
+        watch = asyncio.create_task(self._tell_readiness())
+        log.info("started", grpc_port=self.server.port)
+
+        await stop.wait()
+        log.info("draining")
+        self._ready = False
+        watch.cancel()
+        await self.server.set_ready(False)
+        for consumer in self._consumers:
+            await consumer.stop()
+        await _finish(consumers, seconds=12)
+        await self.server.stop()
+        for one in self._loops:
+            one.stop()
+        await _finish(loops, seconds=8)
+        await self.outbox.drain()
+        for close in reversed(self._closing):
+            await close()
+        await side_app.cleanup()
+        await self.nats.close()
+        await asyncio.wait_for(self.pool.close(), 5)
+        log.info("stopped")
+
+    async def _tell_readiness(self) -> None:
+        while True:
+            await self.server.set_ready(self.is_ready())
+            await asyncio.sleep(0.5)
+
+
+async def _supervise(consumer: Consumer) -> None:
+    """A consumer ends only when it was stopped or found itself broken; an outage while declaring it is repeated."""
+    while True:
+        try:
+            await consumer.run()
+            return
+        except asyncio.CancelledError:
+            return
+        except Exception as error:
+            log.warning("consumer_restarts", durable=consumer.durable.name, error=repr(error))
+            await asyncio.sleep(1)
+
+
+async def _finish(tasks: list[asyncio.Task[None]], *, seconds: float) -> None:
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        log.warning("drain_cut", task=task.get_name())
+        task.cancel()
+
+
+async def _patiently(what: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
+    """A store that is away at start is waited for; a wrong password or a broken migration is not."""
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_outage(error) and "nats" not in type(error).__module__:
+                raise
+            log.warning("start_waits", what=what, error=repr(error))
+            await asyncio.sleep(0.5)
+
+
+def run(name: str, settings: ServiceSettings, migrations: Path, build: Callable[[Service], Awaitable[None]]) -> None:
+    """Runs a service until SIGTERM. `build` is its composition root."""
+    logs.configure(name, settings.log_level)
+
+    async def main() -> None:
+        await _patiently("migrations", lambda: migrate(settings.database_url, name, migrations))
+        pool = await _patiently("postgres", lambda: open_pool(settings.database_url, name, size=settings.pool_size))
+        nats = await _patiently("nats", lambda: bus.connect(settings.nats_url, name))
+        await _patiently("streams", lambda: bus.declare_streams(nats.jetstream(), settings.stream_replicas))
+        service = Service(name, settings, pool, nats)
+        await build(service)
+        await service.run()
+
+    uvloop.run(main())

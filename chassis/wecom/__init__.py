@@ -1,0 +1,1 @@
+"""The only WeCom client of the house: callback crypto, access tokens, typed calls."""

@@ -1,0 +1,152 @@
+"""Calls to WeCom's server API: token, concurrency, closed windows, and errors that say what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import defaultdict
+from typing import Any
+
+import aiohttp
+from nats.js import JetStreamContext
+
+from chassis import metrics
+from chassis.corps import App, Corp, Corps
+from chassis.logs import log
+from chassis.sealing import Sealer
+from chassis.wecom.token import Token
+
+# WeCom publishes no number for 45033; a small pool per API stays below it.
+CALLS_AT_ONCE = 10
+BUSY_TRIES = 3
+BUSY = frozenset({-1, 6000, 45033, 41096})
+TOKEN_REFUSED = frozenset({40014, 42001})
+WINDOW_FULL = 45009
+# A minute's quota that is exceeded blocks the API for a minute.
+WINDOW_SECONDS = 60.0
+
+
+class WeComError(Exception):
+    """WeCom answered with an errcode. The text is WeCom's: for people, never to match on."""
+
+    def __init__(self, api: str, errcode: int, errmsg: str) -> None:
+        super().__init__(f"{api}: {errcode} {errmsg}")
+        self.api = api
+        self.errcode = errcode
+
+    @property
+    def passing(self) -> bool:
+        """True when the same call may succeed later."""
+        return self.errcode in BUSY or self.errcode == WINDOW_FULL or self.errcode in TOKEN_REFUSED
+
+
+class WeComAway(Exception):
+    """No answer in time, or none that could be read. The call may or may not have had its effect."""
+
+
+class WeCom:
+    """One app's calls. One instance per process and app: its budgets are per API."""
+
+    def __init__(self, session: aiohttp.ClientSession, js: JetStreamContext, sealer: Sealer, corp: Corp, app: App) -> None:
+        self.corp = corp
+        self.app = app
+        self._session = session
+        self._token = Token(js, sealer, corp.corp_id, app.secret, self._fetch_token)
+        self._at_once: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+        self._closed_until: dict[str, float] = {}
+
+    async def get(self, api: str, seconds: float = 5.0, **params: str) -> dict[str, Any]:
+        return await self._call("GET", api, params, None, seconds)
+
+    async def post(self, api: str, body: dict[str, Any], seconds: float = 5.0) -> dict[str, Any]:
+        return await self._call("POST", api, {}, body, seconds)
+
+    async def _call(
+        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None, seconds: float
+    ) -> dict[str, Any]:
+        """Raises WeComError or WeComAway; never takes longer than `seconds`."""
+        give_up_at = time.monotonic() + seconds
+        refreshed, busy = False, 0
+        try:
+            async with asyncio.timeout(seconds), self._at_once[api]:
+                while True:
+                    if self._closed_until.get(api, 0.0) > time.monotonic():
+                        raise WeComError(api, WINDOW_FULL, "the window is closed")
+                    token = await self._token.get()
+                    answer = await self._send(method, api, {**params, "access_token": token}, body)
+                    errcode = int(answer.get("errcode", 0))
+                    metrics.WECOM_CALLS.labels(api, str(errcode)).inc()
+                    if errcode == 0:
+                        return answer
+                    error = WeComError(api, errcode, str(answer.get("errmsg", "")))
+                    if errcode in TOKEN_REFUSED and not refreshed:
+                        refreshed = True
+                        await self._token.invalidate(token)
+                    elif errcode in BUSY and busy + 1 < BUSY_TRIES:
+                        busy += 1
+                        pause = 0.1 * 2**busy * (1 + random.random())
+                        if time.monotonic() + pause > give_up_at:
+                            raise error
+                        await asyncio.sleep(pause)
+                    else:
+                        if errcode == WINDOW_FULL:
+                            self._closed_until[api] = time.monotonic() + WINDOW_SECONDS
+                            log.warning("wecom_window_closed", api=api)
+                        raise error
+        except asyncio.TimeoutError as error:
+            metrics.WECOM_CALLS.labels(api, "timeout").inc()
+            raise WeComAway(f"{api}: no answer within {seconds} s") from error
+
+    async def _send(
+        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        # WeCom refuses \uXXXX escapes: real UTF-8 on the wire.
+        data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
+        try:
+            async with self._session.request(
+                method, f"{self.corp.api_base}/cgi-bin/{api}", params=params, data=data,
+                headers={"Content-Type": "application/json"},
+            ) as response:
+                if response.status != 200:
+                    raise WeComAway(f"{api}: HTTP {response.status}")
+                answer = json.loads(await response.read())
+        except (aiohttp.ClientError, ValueError, OSError) as error:
+            # The address holds the token: say the kind of error only.
+            raise WeComAway(f"{api}: {type(error).__name__}") from None
+        if not isinstance(answer, dict):
+            raise WeComAway(f"{api}: the answer is no object")
+        return answer
+
+    async def _fetch_token(self) -> tuple[str, float]:
+        answer = await self._send(
+            "GET", "gettoken", {"corpid": self.corp.corp_id, "corpsecret": self.app.secret}, None
+        )
+        if answer.get("errcode", 0) != 0:
+            raise WeComError("gettoken", int(answer["errcode"]), str(answer.get("errmsg", "")))
+        return str(answer["access_token"]), float(answer["expires_in"])
+
+
+class WeComs:
+    """The main app of every corp, made when first asked for."""
+
+    def __init__(self, js: JetStreamContext, sealer: Sealer, corps: Corps) -> None:
+        self._js, self._sealer, self._corps = js, sealer, corps
+        self._session: aiohttp.ClientSession | None = None
+        self._clients: dict[str, WeCom] = {}
+
+    def of(self, corp_id: str) -> WeCom:
+        """Raises NotFound for a corp that is not configured."""
+        if corp_id not in self._clients:
+            corp = self._corps.get(corp_id)
+            if self._session is None:
+                self._session = aiohttp.ClientSession(
+                    timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64)
+                )
+            self._clients[corp_id] = WeCom(self._session, self._js, self._sealer, corp, corp.main_app)
+        return self._clients[corp_id]
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

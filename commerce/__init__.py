@@ -1,0 +1,1 @@
+"""What customers buy, and who earned it: orders, refunds, attribution, GMV."""

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
+from chassis.effects import Effects
+from chassis.service import Service, run
+from commerce import consumers
+from commerce.adapters.youzan import Youzan
+from commerce.app import buyers
+from commerce.app.attribution import Attribution
+from commerce.app.buyers import BuyerQueries
+from commerce.rpc.gmv import Gmv
+from commerce.rpc.orders import Orders
+from commerce.settings import Settings
+
+
+async def build(service: Service, settings: Settings) -> None:
+    youzan = Youzan(service.corps)
+    service.on_close(youzan.close)
+    asking = Effects(
+        service.pool,
+        buyers.KIND,
+        BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers).perform,
+        at_once=settings.buyer_queries_at_once,
+    )
+    service.on_close(asking.drain)
+    service.loop("buyer-queries", asking.work, interval=0.5)
+
+    attribution = service.loop("attribution", Attribution(service.outbox, service.corps).work, interval=0.5)
+    service.queue("attribution", "attribution_marks")
+    delay = timedelta(seconds=settings.buyer_query_delay_seconds)
+    service.consume(*consumers.durables(delay), wakes=(attribution,))
+
+    service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders(service.pool))
+    service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, Gmv(service.pool))
+
+
+if __name__ == "__main__":
+    read = Settings()  # type: ignore[call-arg]  # from the environment
+    run("commerce", read, Path(__file__).parent / "migrations", partial(build, settings=read))

@@ -1,0 +1,85 @@
+"""Attribution: computed anew for whoever was marked, stated when it changed, the employee told once.
+
+Marks are written in the transaction that changes an order, a relation, a touch or a person, and taken in a later one,
+which locks the orders before it reads: of two changes that could not see each other, the later mark sees both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bihuan.commerce.v1.facts_pb2 import OrderAttributed
+from bihuan.common.v1.money_pb2 import Money
+from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
+from chassis.corps import Corps
+from chassis.outbox import Outbox, Tx
+from chassis.staff_subject import staff_suffix
+from commerce.domain.alerts import alert_id
+from commerce.store import attribution as store
+
+MARKS = 1000
+
+
+class Attribution:
+    def __init__(self, outbox: Outbox, corps: Corps) -> None:
+        self._outbox = outbox
+        self._days = {corp.corp_id: corp.attribution_days for corp in corps}
+
+    async def work(self) -> int:
+        """Takes marks and attributes; returns how many people were looked at."""
+        async with self._outbox.transaction() as tx:
+            marked = await store.take_marks(tx.connection, MARKS)
+            if marked:
+                keys = await store.lock_orders_of(tx.connection, marked)
+                if keys:
+                    await self._attribute(tx, keys)
+        return len(marked)
+
+    async def _attribute(self, tx: Tx, keys: list[store.Key]) -> None:
+        changed = await store.attribute(tx.connection, keys, self._days)
+        if not changed:
+            return
+        orders = await store.orders(tx.connection, [(r["corp_id"], r["mall_id"], r["order_id"]) for r in changed])
+        alerts: dict[tuple[str, str], StaffAlertRaised] = {}
+        for row in changed:
+            order = orders[row["corp_id"], row["mall_id"], row["order_id"]]
+            tx.state(_attributed(row, order), corp_id=row["corp_id"])
+            if order["paid_at"] is not None and row["userid"]:
+                alert = _paid_alert(row, order)
+                alerts[row["corp_id"], alert.alert_id] = alert
+        for key in sorted(await store.raise_once(tx.connection, alerts)):
+            alert = alerts[key]
+            tx.state(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
+
+
+def _attributed(row: Mapping[str, Any], order: Mapping[str, Any]) -> OrderAttributed:
+    currency = order["currency"]
+    return OrderAttributed(
+        corp_id=row["corp_id"],
+        mall_id=row["mall_id"],
+        order_id=row["order_id"],
+        version=row["version"],
+        buyer_id=order["buyer_id"],
+        userid=row["userid"] or "",
+        channel_id=row["channel_id"] or "",
+        paid=Money(amount=row["paid_fen"], currency=currency),
+        refunded=Money(amount=row["refunded_fen"], currency=currency),
+        ordered_at=order["created_at"],
+    )
+
+
+def _paid_alert(row: Mapping[str, Any], order: Mapping[str, Any]) -> StaffAlertRaised:
+    kind = AlertKind.ALERT_KIND_ORDER_PAID
+    return StaffAlertRaised(
+        alert_id=alert_id(row["corp_id"], row["mall_id"], row["order_id"], AlertKind.Name(kind), row["userid"]),
+        corp_id=row["corp_id"],
+        userid=row["userid"],
+        kind=kind,
+        contact_id=row["contact_id"],
+        mall_id=row["mall_id"],
+        order_id=row["order_id"],
+        amount=Money(amount=order["paid_fen"], currency=order["currency"]),
+        at=order["paid_at"],
+        arrived_at=order["paid_arrived_at"],
+    )

@@ -1,0 +1,136 @@
+"""Mall messages become orders: forward-only facets, refunds as a set, both whatever order they come in."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chassis import dead_letters, due
+from chassis.facts import Received
+from chassis.outbox import Tx
+from commerce.app.buyers import KIND as BUYER_QUERY
+from commerce.domain.orders import EXCESS, Facet, Refund, fold, settle_refunds
+from commerce.store import attribution
+from commerce.store import orders as store
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """The buyer as the mall names them."""
+
+    kind: str
+    id: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    line_id: str
+    product_id: str
+    title: str
+    quantity: int
+    paid_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMessage:
+    """One message about one order."""
+
+    key: store.Key
+    facets: tuple[Facet, ...] = ()
+    buyer: Buyer | None = None
+    lines: tuple[Line, ...] = ()
+    refund: Refund | None = None
+    fact: Received | None = None
+
+
+async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_delay: timedelta) -> None:
+    """Applies the messages and asks for attribution of every order they touch."""
+    by_order: dict[store.Key, list[OrderMessage]] = defaultdict(list)
+    for message in messages:
+        by_order[message.key].append(message)
+    locked = await store.lock(tx.connection, sorted(by_order))
+
+    updated: dict[store.Key, Mapping[str, Any]] = {}
+    for key, own in by_order.items():
+        changes = fold(locked[key], (facet for message in own for facet in message.facets))
+        if changes:
+            updated[key] = {**locked[key], **changes}
+    if updated:
+        await store.update(tx.connection, updated)
+    await store.save_lines(
+        tx.connection,
+        [
+            (*m.key, line.line_id, line.product_id, line.title, line.quantity, line.paid_fen)
+            for m in messages
+            for line in m.lines
+        ],
+    )
+    await _take_refunds(tx, messages, {key: updated.get(key, locked[key]) for key in by_order}, durable)
+    await _ask_who_buys(tx, messages, query_delay)
+    buyers = [(key[0], row["buyer_id"]) for key, row in {**locked, **updated}.items() if row["buyer_id"]]
+    await attribution.mark(tx.connection, buyers)
+
+
+async def _take_refunds(
+    tx: Tx, messages: Iterable[OrderMessage], orders: Mapping[store.Key, Mapping[str, Any]], durable: str
+) -> None:
+    await store.add_refunds(
+        tx.connection,
+        [
+            (
+                *m.key[:2],
+                m.refund.refund_id,
+                m.key[2],
+                m.refund.amount_fen,
+                m.refund.at,
+                m.fact.id,
+                m.fact.subject,
+                json.dumps(dict(m.fact.headers)),
+                m.fact.payload,
+            )
+            for m in messages
+            if m.refund is not None and m.fact is not None
+        ],
+    )
+    by_order: dict[store.Key, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in await store.refunds_of(tx.connection, sorted(orders)):
+        by_order[row["corp_id"], row["mall_id"], row["order_id"]].append(row)
+    changed = []
+    just_came = {m.fact.id for m in messages if m.refund is not None and m.fact is not None}
+    for key, rows in by_order.items():
+        statuses = settle_refunds(
+            orders[key]["paid_fen"], [Refund(r["refund_id"], r["amount_fen"], r["at"]) for r in rows]
+        )
+        for row in rows:
+            status = statuses[row["refund_id"]]
+            if status != row["status"]:
+                changed.append((*key[:2], row["refund_id"], status))
+            if status == EXCESS and (row["status"] != EXCESS or row["fact_id"] in just_came):
+                await dead_letters.bury(
+                    tx.connection,
+                    durable,
+                    row["subject"],
+                    json.loads(row["headers"]),
+                    row["payload"],
+                    reason="REFUND_ABOVE_PAYMENT",
+                    detail=f"refund {row['refund_id']} of {row['amount_fen']} fen is more than is left of the payment",
+                )
+    if changed:
+        await store.set_refund_status(tx.connection, changed)
+
+
+async def _ask_who_buys(tx: Tx, messages: Iterable[OrderMessage], delay: timedelta) -> None:
+    """Buyers nobody has identified yet are looked up at the mall, a little later."""
+    unknown = await store.add_buyers(
+        tx.connection,
+        [(m.key[0], m.buyer.id, m.key[1], m.buyer.kind, m.buyer.sealed) for m in messages if m.buyer is not None],
+    )
+    when = datetime.now(UTC) + delay
+    await due.schedule_again(
+        tx.connection, BUYER_QUERY, [due.Due(row["corp_id"], row["buyer_id"], when) for row in unknown]
+    )

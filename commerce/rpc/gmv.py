@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bihuan.commerce.v1 import gmv_service_pb2 as pb
+from bihuan.commerce.v1 import gmv_service_pb2_grpc as grpc_pb
+from bihuan.common.v1.money_pb2 import Money
+from chassis.caller import caller
+from chassis.pool import Pool
+from commerce.domain.gmv import average
+from commerce.store import figures as store
+
+CURRENCY = "CNY"
+
+
+class Gmv(grpc_pb.GmvServiceServicer):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def GetOrderFigures(self, request: pb.GetOrderFiguresRequest, context: Any) -> pb.GetOrderFiguresResponse:
+        as_of = _as_of(request)
+        async with self._pool.acquire() as connection:
+            statuses = await store.by_status(connection, caller().corp_id, as_of)
+            row = await store.totals(connection, caller().corp_id, as_of)
+        figures = pb.GetOrderFiguresResponse(
+            by_status=[
+                pb.OrderCount(status=f"ORDER_STATUS_{status}", orders=count) for status, count in statuses.items()
+            ],
+            paid_orders=row["orders"],
+            gmv_paid=_money(row["gmv"]),
+            refunded=_money(row["refunded"]),
+            net=_money(row["gmv"] - row["refunded"]),
+            buyers=row["buyers"],
+            repeat_buyers=row["repeat_buyers"],
+        )
+        if row["orders"]:
+            figures.average_order_value.CopyFrom(_money(average(row["gmv"], row["orders"])))
+        if row["buyers"]:
+            figures.repurchase_rate = row["repeat_buyers"] / row["buyers"]
+        return figures
+
+    async def GetGmvByChannel(self, request: pb.GetGmvByChannelRequest, context: Any) -> pb.GetGmvByChannelResponse:
+        return pb.GetGmvByChannelResponse(channels=await self._shares(request, "channel_id"))
+
+    async def GetGmvByStaff(self, request: pb.GetGmvByStaffRequest, context: Any) -> pb.GetGmvByStaffResponse:
+        return pb.GetGmvByStaffResponse(staff=await self._shares(request, "userid"))
+
+    async def _shares(self, request: Any, by: str) -> list[pb.GmvShare]:
+        async with self._pool.acquire() as connection:
+            rows = await store.shares(connection, caller().corp_id, _as_of(request), by)
+        return [
+            pb.GmvShare(
+                key=row["key"] or "",
+                paid_orders=row["orders"],
+                gmv_paid=_money(row["gmv"]),
+                refunded=_money(row["refunded"]),
+            )
+            for row in rows
+        ]
+
+
+def _as_of(request: Any) -> datetime | None:
+    moment: datetime | None = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+    return moment
+
+
+def _money(fen: int) -> Money:
+    return Money(amount=fen, currency=CURRENCY)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bihuan.commerce.v1 import order_service_pb2 as pb
+from bihuan.commerce.v1 import order_service_pb2_grpc as grpc_pb
+from bihuan.common.v1.money_pb2 import Money
+from chassis import paging
+from chassis.caller import caller
+from chassis.errors import Invalid, NotFound
+from chassis.pool import Pool
+from commerce.store import orders as store
+
+
+class Orders(grpc_pb.OrderServiceServicer):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
+        me, page = caller(), paging.page(request.page_size, request.page_token)
+        customer_id = paging.uuid(request.customer_id, "customerId") if request.customer_id else None
+        before = _position(page.after) if page.after else None
+        async with self._pool.acquire() as connection:
+            rows = await store.page(connection, me.corp_id, me.own_customers_of, customer_id, before, page.size)
+        return pb.ListOrdersResponse(
+            orders=[_order(row) for row in rows],
+            next_page_token=page.next_token(
+                [json.dumps([row["created_at"].isoformat(), row["mall_id"], row["order_id"]]) for row in rows]
+            ),
+        )
+
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> pb.GetOrderResponse:
+        me = caller()
+        async with self._pool.acquire() as connection:
+            row = await store.get(connection, (me.corp_id, request.mall_id, request.order_id), me.own_customers_of)
+        if row is None:
+            raise NotFound("ORDER_NOT_FOUND", field="orderId")
+        return pb.GetOrderResponse(order=_order(row))
+
+
+def _position(after: str) -> tuple[datetime, str, str]:
+    try:
+        at, mall_id, order_id = json.loads(after)
+        return datetime.fromisoformat(at), str(mall_id), str(order_id)
+    except (ValueError, TypeError):
+        raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before") from None
+
+
+def _order(row: Mapping[str, Any]) -> pb.Order:
+    currency = row["currency"]
+    return pb.Order(
+        mall_id=row["mall_id"],
+        order_id=row["order_id"],
+        status=pb.OrderStatus.Value(f"ORDER_STATUS_{row['status']}"),
+        total=Money(amount=row["total_fen"], currency=currency),
+        paid=Money(amount=row["paid_then"] or 0, currency=currency),
+        refunded=Money(amount=row["refunded_fen"], currency=currency),
+        customer_id=row["customer_id"] or "",
+        userid=row["userid"] or "",
+        channel_id=row["channel_id"] or "",
+        created_at=row["created_at"],
+        paid_at=row["paid_at"],
+    )

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="COMMERCE_", extra="ignore", populate_by_name=True)
+
+    # The mall's detail calls lag behind its messages by up to half a minute.
+    buyer_query_delay_seconds: float = 30.0
+    buyer_queries_at_once: int = 8

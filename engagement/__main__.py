@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
+from chassis.effects import Effects
+from chassis.service import Service, run
+from chassis.wecom.client import WeComs
+from engagement.adapters.wecom import WeComVoice
+from engagement.app import alerts, welcomes
+from engagement.app.alerts import AlertMessages
+from engagement.app.welcomes import Welcomes
+from engagement.consumers import Handlers
+from engagement.rpc.alerts import AlertDoor
+from engagement.rpc.welcomes import WelcomeDoor
+from engagement.settings import Settings
+
+
+async def build(service: Service, settings: Settings) -> None:
+    wecoms = WeComs(service.js, service.sealer, service.corps)
+    service.on_close(wecoms.close)
+    voice = WeComVoice(wecoms)
+
+    welcoming = Effects(
+        service.pool,
+        welcomes.KIND,
+        Welcomes(service.outbox, voice, service.sealer).perform,
+        at_once=settings.welcomes_at_once,
+    )
+    gather = timedelta(seconds=settings.alert_gather_seconds)
+    messaging = Effects(
+        service.pool, alerts.KIND, AlertMessages(service.outbox, voice, service.sealer, gather).perform, at_once=8
+    )
+    service.on_close(welcoming.drain)
+    service.on_close(messaging.drain)
+
+    handlers = Handlers(settings, service.sealer, service.identifiers)
+    welcome_loop = service.loop("welcomes", welcoming.work, interval=0.25)
+    service.loop("app-messages", messaging.work, interval=0.5)
+    service.consume(*handlers.welcome_durables(), wakes=(welcome_loop,))
+    service.consume(*handlers.alert_durables())
+
+    service.serve(welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeDoor(service.pool))
+    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertDoor(service.pool))
+
+
+if __name__ == "__main__":
+    read = Settings()  # type: ignore[call-arg]  # from the environment
+    run("engagement", read, Path(__file__).parent / "migrations", partial(build, settings=read))

@@ -1,0 +1,41 @@
+"""Engagement's WeCom APIs: welcomes and app messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chassis.wecom.client import WeComError, WeComs
+
+ALL_REFUSED = 81013
+DUPLICATE_CHECK_SECONDS = 1800
+
+
+class WeComVoice:
+    def __init__(self, wecoms: WeComs) -> None:
+        self._wecoms = wecoms
+
+    async def send(
+        self, corp_id: str, welcome_code: str, text: str, link: Mapping[str, str] | None, seconds: float
+    ) -> None:
+        body: dict[str, Any] = {"welcome_code": welcome_code, "text": {"content": text}}
+        if link:
+            body["attachments"] = [{"msgtype": "link", "link": dict(link)}]
+        await self._wecoms.of(corp_id).post("externalcontact/send_welcome_msg", body, seconds)
+
+    async def send_text(self, corp_id: str, userid: str, content: str, seconds: float) -> None:
+        client = self._wecoms.of(corp_id)
+        answer = await client.post(
+            "message/send",
+            {
+                "touser": userid,
+                "msgtype": "text",
+                "agentid": client.app.agent_id,
+                "text": {"content": content},
+                "enable_duplicate_check": 1,
+                "duplicate_check_interval": DUPLICATE_CHECK_SECONDS,
+            },
+            seconds,
+        )
+        if answer.get("invaliduser") or answer.get("unlicenseduser"):
+            raise WeComError("message/send", ALL_REFUSED, "the recipient was refused")

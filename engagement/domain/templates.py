@@ -1,0 +1,51 @@
+"""Welcome texts: Liquid over `customer.name` and `staff.name`, bounded in size and in work."""
+
+from __future__ import annotations
+
+from liquid import Environment, StrictUndefined, Template
+from liquid.exceptions import LiquidError
+
+from chassis.errors import Invalid
+
+MOST_BYTES = 4000
+SAMPLE = {"customer": {"name": "王小明"}, "staff": {"name": "李导购"}}
+# What a customer is called whose name did not come in time.
+NAMELESS = "您"
+
+
+class _Bounded(Environment):
+    loop_iteration_limit = 1000
+    output_stream_limit = 4 * MOST_BYTES
+    context_depth_limit = 10
+
+
+_environment = _Bounded(undefined=StrictUndefined)
+
+
+def check(text: str) -> None:
+    """Raises Invalid when the text is no template, names something unknown, or comes out too long."""
+    if not text.strip() or len(text.encode()) > MOST_BYTES:
+        raise Invalid("TEXT_LENGTH_WRONG", field="text", expected=f"1 to {MOST_BYTES} bytes of UTF-8")
+    try:
+        rendered = _parse(text).render(**SAMPLE)
+    except LiquidError as error:
+        raise Invalid("TEMPLATE_WRONG", f"the template does not work: {error}", field="text") from error
+    if not rendered.strip() or len(rendered.encode()) > MOST_BYTES:
+        raise Invalid("TEXT_LENGTH_WRONG", field="text", expected=f"1 to {MOST_BYTES} bytes when filled in")
+
+
+def wants_customer(text: str) -> bool:
+    """True when the text says something about the customer, so that their name is worth waiting for."""
+    return "customer" in text
+
+
+def fill_in(text: str, customer_name: str | None, staff_name: str | None) -> str:
+    """The text for one customer, cut to what WeCom takes."""
+    rendered = _parse(text).render(
+        customer={"name": customer_name or NAMELESS}, staff={"name": staff_name or ""}
+    )
+    return rendered.encode()[:MOST_BYTES].decode(errors="ignore")
+
+
+def _parse(text: str) -> Template:
+    return _environment.from_string(text)

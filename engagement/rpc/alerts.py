@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from bihuan.engagement.v1 import alert_service_pb2 as pb
+from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
+from chassis.caller import caller
+from chassis.pool import Pool
+from engagement.store import alerts as store
+
+
+class AlertDoor(grpc_pb.AlertServiceServicer):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
+        as_of = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+        async with self._pool.acquire() as connection:
+            row = await store.figures(connection, caller().corp_id, as_of)
+        return pb.GetAlertFiguresResponse(**dict(row))

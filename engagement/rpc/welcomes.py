@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from google.protobuf.duration_pb2 import Duration
+from uuid_utils import uuid7
+
+from bihuan.engagement.v1 import welcome_service_pb2 as pb
+from bihuan.engagement.v1 import welcome_service_pb2_grpc as grpc_pb
+from chassis import paging
+from chassis.caller import caller
+from chassis.errors import AlreadyExists, Invalid, NotFound
+from chassis.pool import Pool
+from engagement.domain import templates
+from engagement.store import welcomes as store
+
+
+class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def CreateWelcomeRule(
+        self, request: pb.CreateWelcomeRuleRequest, context: Any
+    ) -> pb.CreateWelcomeRuleResponse:
+        templates.check(request.text)
+        link = _checked_link(request.link) if request.HasField("link") else None
+        channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
+        async with self._pool.acquire() as connection:
+            row = await store.insert_rule(
+                connection, caller().corp_id, str(uuid7()), channel_id, request.text, link
+            )
+        if row is None:
+            raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
+        return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
+
+    async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
+        page = paging.uuid_page(request.page_size, request.page_token)
+        async with self._pool.acquire() as connection:
+            rows = await store.rules(connection, caller().corp_id, page.after, page.size)
+        return pb.ListWelcomeRulesResponse(
+            welcome_rules=[_rule(row) for row in rows],
+            next_page_token=page.next_token([row["welcome_rule_id"] for row in rows]),
+        )
+
+    async def DeleteWelcomeRule(
+        self, request: pb.DeleteWelcomeRuleRequest, context: Any
+    ) -> pb.DeleteWelcomeRuleResponse:
+        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
+        async with self._pool.acquire() as connection:
+            if not await store.delete_rule(connection, caller().corp_id, rule_id):
+                raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
+        return pb.DeleteWelcomeRuleResponse()
+
+    async def GetWelcomeFigures(
+        self, request: pb.GetWelcomeFiguresRequest, context: Any
+    ) -> pb.GetWelcomeFiguresResponse:
+        as_of = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+        async with self._pool.acquire() as connection:
+            row = await store.figures(connection, caller().corp_id, as_of)
+        figures = pb.GetWelcomeFiguresResponse(
+            sent=row["sent"],
+            late=row["late"],
+            refused=row["refused"],
+            without_rule=row["without_rule"],
+            open=row["open"],
+        )
+        if row["latencies"]:
+            p50, p99, most = (_duration(seconds) for seconds in row["latencies"])
+            figures.latency_p50.CopyFrom(p50)
+            figures.latency_p99.CopyFrom(p99)
+            figures.latency_max.CopyFrom(most)
+        return figures
+
+
+def _checked_link(link: pb.WelcomeLink) -> dict[str, str]:
+    """WeCom's own field names. Raises Invalid."""
+    for value, field, most in (
+        (link.title, "link.title", 128),
+        (link.description, "link.description", 512),
+        (link.url, "link.url", 2048),
+        (link.picture_url, "link.pictureUrl", 2048),
+    ):
+        if len(value.encode()) > most:
+            raise Invalid("TEXT_LENGTH_WRONG", field=field, expected=f"at most {most} bytes of UTF-8")
+    for value, field in ((link.url, "link.url"), (link.picture_url, "link.pictureUrl")):
+        parts = urlsplit(value)
+        if (value or field == "link.url") and (parts.scheme not in ("http", "https") or not parts.netloc):
+            raise Invalid("URL_WRONG", field=field, expected="an http or https address")
+    if not link.title.strip():
+        raise Invalid("TEXT_LENGTH_WRONG", field="link.title", expected="1 to 128 bytes of UTF-8")
+    checked = {"title": link.title, "url": link.url, "desc": link.description, "picurl": link.picture_url}
+    return {key: value for key, value in checked.items() if value}
+
+
+def _rule(row: Mapping[str, Any]) -> pb.WelcomeRule:
+    rule = pb.WelcomeRule(
+        welcome_rule_id=row["welcome_rule_id"],
+        channel_id=row["channel_id"] or "",
+        text=row["text"],
+        created_at=row["created_at"],
+    )
+    if row["link"]:
+        link = json.loads(row["link"])
+        rule.link.CopyFrom(
+            pb.WelcomeLink(
+                title=link["title"],
+                url=link["url"],
+                description=link.get("desc", ""),
+                picture_url=link.get("picurl", ""),
+            )
+        )
+    return rule
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration

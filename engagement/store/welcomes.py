@@ -1,0 +1,112 @@
+"""Welcome rules and welcomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chassis.pool import Connection
+
+Row = Mapping[str, Any]
+
+
+async def insert_rule(
+    connection: Connection, corp_id: str, rule_id: str, channel_id: str | None, text: str, link: Mapping[str, str] | None
+) -> Row | None:
+    """None when the channel has a rule."""
+    row: Row | None = await connection.fetchrow(
+        "insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, link) values ($1, $2, $3, $4, $5)"
+        " on conflict do nothing returning *",
+        corp_id,
+        rule_id,
+        channel_id,
+        text,
+        json.dumps(link, ensure_ascii=False) if link else None,
+    )
+    return row
+
+
+async def rules(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
+    rows: list[Row] = await connection.fetch(
+        "select * from welcome_rules where corp_id = $1 and welcome_rule_id > $2 order by welcome_rule_id limit $3",
+        corp_id,
+        after,
+        limit,
+    )
+    return rows
+
+
+async def delete_rule(connection: Connection, corp_id: str, rule_id: str) -> bool:
+    status = await connection.execute(
+        "delete from welcome_rules where corp_id = $1 and welcome_rule_id = $2", corp_id, rule_id
+    )
+    return bool(status == "DELETE 1")
+
+
+async def rules_of(connection: Connection, corp_ids: Sequence[str]) -> dict[tuple[str, str | None], Row]:
+    """(corp, channel or None) → rule."""
+    rows = await connection.fetch("select * from welcome_rules where corp_id = any($1)", sorted(set(corp_ids)))
+    return {(row["corp_id"], row["channel_id"]): row for row in rows}
+
+
+async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> set[tuple[str, str]]:
+    """Rows of (corp, welcome, contact, userid, channel, sealed code, arrived, deadline, status); returns new keys."""
+    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
+    new = await connection.fetch(
+        "insert into welcomes (corp_id, welcome_id, contact_id, userid, channel_id, sealed_code, arrived_at, deadline,"
+        " status) select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::bytea[],"
+        " $7::timestamptz[], $8::timestamptz[], $9::text[]) on conflict do nothing returning corp_id, welcome_id",
+        *columns,
+    )
+    return {(row["corp_id"], row["welcome_id"]) for row in new}
+
+
+async def hasten(connection: Connection, kind: str, contacts: Sequence[tuple[str, str]]) -> None:
+    """Welcomes that waited for these contacts' names are due now."""
+    columns = list(zip(*sorted(contacts), strict=True))
+    await connection.execute(
+        "update due_rows d set due_at = now() from welcomes w"
+        " where (w.corp_id, w.contact_id) in (select * from unnest($2::text[], $3::uuid[])) and w.status = 'OPEN'"
+        " and d.corp_id = w.corp_id and d.kind = $1 and d.key = w.welcome_id::text"
+        " and d.status = 'due' and d.due_at > now()",
+        kind,
+        *columns,
+    )
+
+
+async def get(connection: Connection, corp_id: str, welcome_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "select * from welcomes where corp_id = $1 and welcome_id = $2", corp_id, welcome_id
+    )
+    return row
+
+
+async def settle(
+    connection: Connection, corp_id: str, welcome_id: str, status: str, errcode: int | None, sent_at: datetime | None
+) -> None:
+    await connection.execute(
+        "update welcomes set status = $3, errcode = $4, sent_at = $5"
+        " where corp_id = $1 and welcome_id = $2 and status = 'OPEN'",
+        corp_id,
+        welcome_id,
+        status,
+        errcode,
+        sent_at,
+    )
+
+
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
+    """Counts by status, and seconds from arrival to WeCom's confirmation over those sent."""
+    row: Row = await connection.fetchrow(
+        "select count(*) filter (where status = 'SENT') as sent, count(*) filter (where status = 'LATE') as late,"
+        " count(*) filter (where status = 'REFUSED') as refused, count(*) filter (where status = 'OPEN') as open,"
+        " count(*) filter (where status = 'WITHOUT_RULE') as without_rule,"
+        " percentile_cont(array[0.5, 0.99, 1.0]) within group"
+        " (order by extract(epoch from sent_at - arrived_at)::float8) filter (where status = 'SENT') as latencies"
+        " from welcomes where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)",
+        corp_id,
+        as_of,
+    )
+    return row

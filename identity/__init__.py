@@ -1,0 +1,1 @@
+"""One id per customer: identifiers, relations, staff, access."""

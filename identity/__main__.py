@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
+from chassis.effects import Effects
+from chassis.service import Service, run
+from chassis.wecom.client import WeComs
+from identity import consumers
+from identity.adapters.wecom import WeComBook
+from identity.app import contacts, staff
+from identity.app.access import Access
+from identity.app.contacts import ContactReads
+from identity.app.staff import StaffSync
+from identity.rpc.access import AccessDoor
+from identity.rpc.customers import Customers
+from identity.rpc.staff import StaffMembers
+from identity.settings import Settings
+from identity.store.access import seed_roles
+
+async def build(service: Service, settings: Settings) -> None:
+    wecoms = WeComs(service.js, service.sealer, service.corps)
+    service.on_close(wecoms.close)
+    book = WeComBook(wecoms)
+
+    reads = ContactReads(service.outbox, book, service.sealer, service.identifiers)
+    reading = Effects(service.pool, contacts.KIND, reads.perform, at_once=settings.contact_reads_at_once)
+    service.on_close(reading.drain)
+    sync = StaffSync(service.outbox, book, service.sealer, timedelta(seconds=settings.staff_sync_seconds))
+    syncing = Effects(service.pool, staff.KIND, sync.perform, at_once=1)
+    service.on_close(syncing.drain)
+
+    service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
+    service.consume(*consumers.OTHERS)
+    service.loop("staff-sync", syncing.work, interval=2)
+
+    service.serve(
+        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, Customers(service.pool, service.sealer)
+    )
+    service.serve(
+        staff_service_pb2_grpc.add_StaffServiceServicer_to_server, StaffMembers(service.pool, service.sealer, sync)
+    )
+    service.serve(
+        staff_service_pb2_grpc.add_AccessServiceServicer_to_server, AccessDoor(Access(service.pool, book))
+    )
+
+    corps = list(service.corps)
+    async with service.pool.acquire() as connection:
+        await seed_roles(
+            connection, [(corp.corp_id, grant.userid.lower(), grant.role) for corp in corps for grant in corp.role]
+        )
+    await sync.schedule(corp.corp_id for corp in corps)
+
+
+if __name__ == "__main__":
+    read = Settings()  # type: ignore[call-arg]  # from the environment
+    run("identity", read, Path(__file__).parent / "migrations", partial(build, settings=read))

@@ -1,0 +1,84 @@
+"""Who may come in: WeCom sign-in for employees, keys for programs."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from uuid_utils import uuid7
+
+from chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from chassis.pool import Pool
+from chassis.wecom.client import WeComAway, WeComError
+from identity.store import access as store
+from identity.store import staff
+
+KEY_PREFIX = "bhk"
+
+
+class SignInBook(Protocol):
+    async def who_signed_in(self, corp_id: str, code: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    corp_id: str
+    api_key_id: str
+
+
+class Access:
+    def __init__(self, pool: Pool, book: SignInBook) -> None:
+        self._pool, self._book = pool, book
+
+    async def sign_in(self, corp_id: str, code: str) -> tuple[str, str]:
+        """(userid, role). Raises Unauthenticated for a bad code, Forbidden for somebody who is no active member."""
+        try:
+            userid = await self._book.who_signed_in(corp_id, code)
+        except WeComAway as error:
+            raise Unavailable("WECOM_AWAY", "WeCom does not answer") from error
+        except WeComError as error:
+            raise Unauthenticated("SIGN_IN_CODE_WRONG", "WeCom does not know this code", field="code") from error
+        async with self._pool.acquire() as connection:
+            if not userid or not await staff.is_active(connection, corp_id, userid):
+                raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
+            return userid, await store.role_of(connection, corp_id, userid) or "FRONTLINE"
+
+    async def create_key(self, corp_id: str, name: str) -> tuple[store.Row, str]:
+        """The row, and the key in the clear, which exists only in this answer."""
+        api_key_id, secret = str(uuid7()), secrets.token_urlsafe(32)
+        async with self._pool.acquire() as connection:
+            row = await store.add_key(connection, corp_id, api_key_id, name, _digest(secret))
+        return row, f"{KEY_PREFIX}.{corp_id}.{api_key_id}.{secret}"
+
+    async def verify_key(self, key: str) -> KeyHolder:
+        parts = key.split(".")
+        wrong = Unauthenticated("API_KEY_WRONG", "the key is unknown or revoked")
+        if len(parts) != 4 or parts[0] != KEY_PREFIX:
+            raise wrong
+        _, corp_id, api_key_id, secret = parts
+        try:
+            UUID(api_key_id)
+        except ValueError:
+            raise wrong from None
+        async with self._pool.acquire() as connection:
+            row = await store.key(connection, corp_id, api_key_id)
+        if row is None or row["revoked_at"] or not hmac.compare_digest(row["digest"], _digest(secret)):
+            raise wrong
+        return KeyHolder(corp_id, api_key_id)
+
+    async def list_keys(self, corp_id: str, after: str, limit: int) -> list[store.Row]:
+        async with self._pool.acquire() as connection:
+            return await store.keys(connection, corp_id, after, limit)
+
+    async def revoke_key(self, corp_id: str, api_key_id: str) -> None:
+        async with self._pool.acquire() as connection:
+            if not await store.revoke(connection, corp_id, api_key_id):
+                raise NotFound("API_KEY_NOT_FOUND", field="apiKeyId")
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,54 @@
+"""The facts identity states, built in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bihuan.common.v1.identifier_pb2 import Identifier
+from bihuan.identity.v1.facts_pb2 import (
+    ContactRead,
+    IdentifiersAssigned,
+    RelationChanged,
+    RelationSpan,
+    StaffPlaced,
+)
+from identity.domain.relations import Span
+
+
+def identifiers_assigned(corp_id: str, customer_id: str, ids: Iterable[str], version: int) -> IdentifiersAssigned:
+    return IdentifiersAssigned(
+        corp_id=corp_id, customer_id=customer_id, identifier_ids=sorted(ids), version=version
+    )
+
+
+def relation_changed(corp_id: str, contact_id: str, userid: str, spans: Iterable[Span], version: int) -> RelationChanged:
+    return RelationChanged(
+        corp_id=corp_id,
+        contact_id=contact_id,
+        userid=userid,
+        spans=[RelationSpan(added_at=span.added_at, ended_at=span.ended_at) for span in spans],
+        version=version,
+    )
+
+
+def contact_read(corp_id: str, contact_id: str, sealed_id: bytes, sealed_name: bytes, began: datetime) -> ContactRead:
+    return ContactRead(
+        corp_id=corp_id,
+        contact=Identifier(kind="external_userid", id=contact_id, sealed=sealed_id),
+        sealed_name=sealed_name,
+        version=int(began.timestamp() * 1_000_000),
+    )
+
+
+def staff_placed(
+    corp_id: str, userid: str, sealed_name: bytes, department_ids: Iterable[int], active: bool, version: int
+) -> StaffPlaced:
+    return StaffPlaced(
+        corp_id=corp_id,
+        userid=userid,
+        sealed_name=sealed_name,
+        department_ids=department_ids,
+        active=active,
+        version=version,
+    )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bihuan.access.v1.access_pb2 import Role
+from bihuan.identity.v1 import staff_service_pb2 as pb
+from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
+from chassis import paging
+from chassis.caller import caller
+from identity.app.access import Access
+
+
+class AccessDoor(grpc_pb.AccessServiceServicer):
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
+        userid, role = await self._access.sign_in(request.corp_id, request.code)
+        return pb.SignInResponse(userid=userid, role=Role.Value(f"ROLE_{role}"))
+
+    async def VerifyApiKey(self, request: pb.VerifyApiKeyRequest, context: Any) -> pb.VerifyApiKeyResponse:
+        holder = await self._access.verify_key(request.key)
+        return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_ADMIN)
+
+    async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Any) -> pb.CreateApiKeyResponse:
+        row, key = await self._access.create_key(caller().corp_id, paging.text(request.name, "name", most=60))
+        return pb.CreateApiKeyResponse(api_key=_api_key(row), key=key)
+
+    async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Any) -> pb.ListApiKeysResponse:
+        page = paging.uuid_page(request.page_size, request.page_token)
+        rows = await self._access.list_keys(caller().corp_id, page.after, page.size)
+        return pb.ListApiKeysResponse(
+            api_keys=[_api_key(row) for row in rows],
+            next_page_token=page.next_token([row["api_key_id"] for row in rows]),
+        )
+
+    async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Any) -> pb.RevokeApiKeyResponse:
+        await self._access.revoke_key(caller().corp_id, paging.uuid(request.api_key_id, "apiKeyId"))
+        return pb.RevokeApiKeyResponse()
+
+
+def _api_key(row: Mapping[str, Any]) -> pb.ApiKey:
+    return pb.ApiKey(
+        api_key_id=row["api_key_id"], name=row["name"], created_at=row["created_at"], revoked_at=row["revoked_at"]
+    )

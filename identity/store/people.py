@@ -1,0 +1,146 @@
+"""Identifiers, edges and customers. Every set is sorted by key; callers lock identifiers before they write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chassis.pool import Connection
+from identity.domain.people import Edge
+
+Row = Mapping[str, Any]
+
+
+async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    rows = await connection.fetch(
+        "select identifier_id, kind, customer_id, quarantined from identifiers"
+        " where corp_id = $1 and identifier_id = any($2::uuid[])",
+        corp_id,
+        ids,
+    )
+    return {row["identifier_id"]: row for row in rows}
+
+
+async def known_edges(connection: Connection, corp_id: str, edges: Iterable[Edge]) -> dict[tuple[str, str], datetime]:
+    wanted = list(edges)
+    rows = await connection.fetch(
+        "select from_id, to_id, at from edges where corp_id = $1"
+        " and (from_id, to_id) in (select * from unnest($2::uuid[], $3::uuid[]))",
+        corp_id,
+        [edge.a for edge in wanted],
+        [edge.b for edge in wanted],
+    )
+    return {(row["from_id"], row["to_id"]): row["at"] for row in rows}
+
+
+async def add_placeholders(connection: Connection, corp_id: str, names: Mapping[str, tuple[str, bytes]]) -> None:
+    """Rows without a customer, so that there is something to lock. `names`: id → (kind, sealed value)."""
+    ids = sorted(names)
+    await connection.execute(
+        "insert into identifiers (corp_id, identifier_id, kind, sealed)"
+        " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[]) on conflict do nothing",
+        corp_id,
+        ids,
+        [names[one][0] for one in ids],
+        [names[one][1] for one in ids],
+    )
+
+
+async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) -> list[str]:
+    """The identifiers and all that edges connect them to, not passing through quarantined ones; sorted."""
+    rows = await connection.fetch(
+        "with recursive reach (id) as ("
+        " select unnest($2::uuid[]) union"
+        " select e.to_id from reach r"
+        " join identifiers i on i.corp_id = $1 and i.identifier_id = r.id and not i.quarantined"
+        " join edges e on e.corp_id = $1 and e.from_id = r.id)"
+        " select id from reach order by id",
+        corp_id,
+        sorted(ids),
+    )
+    return [row["id"] for row in rows]
+
+
+async def lock_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    rows = await connection.fetch(
+        "select identifier_id, kind, customer_id, quarantined from identifiers"
+        " where corp_id = $1 and identifier_id = any($2::uuid[]) order by identifier_id for update",
+        corp_id,
+        ids,
+    )
+    return {row["identifier_id"]: row for row in rows}
+
+
+async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge], source: str) -> None:
+    both_ways = sorted(pair for edge in edges for pair in ((edge.a, edge.b, edge.at), (edge.b, edge.a, edge.at)))
+    await connection.execute(
+        "insert into edges as e (corp_id, from_id, to_id, at, source)"
+        " select $1, a, b, at, $5 from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as t(a, b, at)"
+        " on conflict (corp_id, from_id, to_id) do update set at = excluded.at where excluded.at < e.at",
+        corp_id,
+        [a for a, _, _ in both_ways],
+        [b for _, b, _ in both_ways],
+        [at for _, _, at in both_ways],
+        source,
+    )
+
+
+async def edges_among(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[Edge]:
+    rows = await connection.fetch(
+        "select from_id, to_id, at from edges where corp_id = $1"
+        " and from_id = any($2::uuid[]) and to_id = any($2::uuid[]) and from_id < to_id",
+        corp_id,
+        ids,
+    )
+    return [Edge(row["at"], row["from_id"], row["to_id"]) for row in rows]
+
+
+async def assign(connection: Connection, corp_id: str, owners: Mapping[str, str | None]) -> None:
+    """Identifier → customer; None quarantines."""
+    ids = sorted(owners)
+    await connection.execute(
+        "update identifiers i set customer_id = t.customer, quarantined = t.customer is null"
+        " from unnest($2::uuid[], $3::uuid[]) as t(id, customer) where i.corp_id = $1 and i.identifier_id = t.id",
+        corp_id,
+        ids,
+        [owners[one] for one in ids],
+    )
+
+
+async def add_customers(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
+    await connection.execute(
+        "insert into customers (corp_id, customer_id) select $1, unnest($2::uuid[])", corp_id, sorted(ids)
+    )
+
+
+async def merge_customers(connection: Connection, corp_id: str, into: Mapping[str, str]) -> None:
+    """Loser → winner; what had been merged into a loser follows, so that a chain is always one step."""
+    losers = sorted(into)
+    await connection.execute(
+        "update customers c set merged_into = t.winner from unnest($2::uuid[], $3::uuid[]) as t(loser, winner)"
+        " where c.corp_id = $1 and (c.customer_id = t.loser or c.merged_into = t.loser)",
+        corp_id,
+        losers,
+        [into[one] for one in losers],
+    )
+
+
+async def replace_conflicts(connection: Connection, corp_id: str, ids: Sequence[str], refused: Iterable[Edge]) -> None:
+    ordered = sorted(refused)
+    await connection.execute(
+        "delete from conflicts where corp_id = $1 and from_id = any($2::uuid[]) and to_id = any($2::uuid[])", corp_id, ids
+    )
+    await connection.execute(
+        "insert into conflicts (corp_id, from_id, to_id, reason)"
+        " select $1, a, b, 'TOO_MANY_OF_A_KIND' from unnest($2::uuid[], $3::uuid[]) as t(a, b)",
+        corp_id,
+        [edge.a for edge in ordered],
+        [edge.b for edge in ordered],
+    )
+
+
+async def next_versions(connection: Connection, count: int) -> list[int]:
+    """Rising numbers, taken under the identifiers' locks: per identifier a later statement has a higher one."""
+    rows = await connection.fetch("select nextval('assignment_versions') as v from generate_series(1, $1)", count)
+    return [row["v"] for row in rows]

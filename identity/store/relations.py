@@ -1,0 +1,61 @@
+"""Follow events and the relations they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chassis.pool import Connection
+
+Pair = tuple[str, str, str]  # corp, contact, userid
+Row = Mapping[str, Any]
+
+
+async def add_events(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of (corp, fact, contact, userid, kind, by_transfer, at)."""
+    ordered = sorted(rows, key=lambda r: (r[0], r[1]))
+    columns = list(zip(*ordered, strict=True))
+    await connection.execute(
+        "insert into follow_events (corp_id, fact_id, contact_id, userid, kind, by_transfer, at)"
+        " select * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::bool[],"
+        " $7::timestamptz[]) on conflict do nothing",
+        *columns,
+    )
+
+
+async def lock_pairs(connection: Connection, pairs: Sequence[Pair]) -> dict[Pair, Row]:
+    """Makes the rows that are missing, and locks all in key order."""
+    columns = list(zip(*sorted(pairs), strict=True))
+    await connection.execute(
+        "insert into relations (corp_id, contact_id, userid)"
+        " select * from unnest($1::text[], $2::uuid[], $3::text[]) on conflict do nothing",
+        *columns,
+    )
+    rows = await connection.fetch(
+        "select * from relations where (corp_id, contact_id, userid) in"
+        " (select * from unnest($1::text[], $2::uuid[], $3::text[])) order by corp_id, contact_id, userid for update",
+        *columns,
+    )
+    return {(r["corp_id"], r["contact_id"], r["userid"]): r for r in rows}
+
+
+async def events_of(connection: Connection, pairs: Sequence[Pair]) -> list[Row]:
+    columns = list(zip(*sorted(pairs), strict=True))
+    rows: list[Row] = await connection.fetch(
+        "select corp_id, contact_id, userid, kind, at, fact_id from follow_events"
+        " where (corp_id, contact_id, userid) in (select * from unnest($1::text[], $2::uuid[], $3::text[]))",
+        *columns,
+    )
+    return rows
+
+
+async def update(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of (corp, contact, userid, alive, added_at, ended_at, version)."""
+    columns = list(zip(*sorted(rows, key=lambda r: r[:3]), strict=True))
+    await connection.execute(
+        "update relations r set alive = t.alive, added_at = t.added_at, ended_at = t.ended_at, version = t.version"
+        " from unnest($1::text[], $2::uuid[], $3::text[], $4::bool[], $5::timestamptz[], $6::timestamptz[],"
+        " $7::bigint[]) as t(corp_id, contact_id, userid, alive, added_at, ended_at, version)"
+        " where (r.corp_id, r.contact_id, r.userid) = (t.corp_id, t.contact_id, t.userid)",
+        *columns,
+    )
