@@ -28,7 +28,7 @@ def normalise(kind: str, value: str) -> str | None:
     Full-width characters become ASCII, quotes and spaces around fall away; phones become E.164.
     """
     text = unicodedata.normalize("NFKC", value).strip().strip("\"'").strip()
-    if not text or "\x00" in text or len(text) > 256 or text.lower() in NOBODY or not text.strip("0-"):
+    if not text or not text.isprintable() or len(text) > 256 or text.lower() in NOBODY or not text.strip("0-"):
         return None
     if kind == "phone":
         digits = re.sub(r"[\s\-()]", "", text)

@@ -64,5 +64,5 @@ async def open_pool(url: str, schema: str, *, size: int) -> Pool:
         init=_prepare,
         timeout=5,
         command_timeout=15,
-        server_settings={"search_path": schema, "application_name": schema, "jit": "off", **BOUNDS},
+        server_settings={"search_path": schema, "application_name": schema, "jit": "off", "timezone": "UTC", **BOUNDS},
     )

@@ -162,8 +162,8 @@ async def _finish(tasks: list[asyncio.Task[None]], *, seconds: float) -> None:
         task.cancel()
 
 
-async def _patiently(what: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
-    """A store that is away at start is waited for; a wrong password or a broken migration is not."""
+async def patiently(what: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
+    """Repeats `attempt` while what it needs is away; a wrong password or a broken migration is raised at once."""
     while True:
         try:
             return await attempt()
@@ -179,10 +179,10 @@ def run(name: str, settings: ServiceSettings, migrations: Path, build: Callable[
     logs.configure(name, settings.log_level)
 
     async def main() -> None:
-        await _patiently("migrations", lambda: migrate(settings.database_url, name, migrations))
-        pool = await _patiently("postgres", lambda: open_pool(settings.database_url, name, size=settings.pool_size))
-        nats = await _patiently("nats", lambda: bus.connect(settings.nats_url, name))
-        await _patiently("streams", lambda: bus.declare_streams(nats.jetstream(), settings.stream_replicas))
+        await patiently("migrations", lambda: migrate(settings.database_url, name, migrations))
+        pool = await patiently("postgres", lambda: open_pool(settings.database_url, name, size=settings.pool_size))
+        nats = await patiently("nats", lambda: bus.connect(settings.nats_url, name))
+        await patiently("streams", lambda: bus.declare_streams(nats.jetstream(), settings.stream_replicas))
         service = Service(name, settings, pool, nats)
         await build(service)
         await service.run()

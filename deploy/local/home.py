@@ -1,0 +1,160 @@
+"""BIHUAN_HOME: data, logs, keys and the corps file of a local suite; made when missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICES = ("identity", "acquisition", "engagement", "commerce")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything counts up from the gateway's port."""
+
+    base: int = 8080
+
+    @property
+    def gateway(self) -> int:
+        return self.base
+
+    @property
+    def sandbox(self) -> int:
+        return self.base + 10
+
+    @property
+    def postgres(self) -> int:
+        return self.base + 1
+
+    @property
+    def nats(self) -> int:
+        return self.base + 2
+
+    @property
+    def nats_monitor(self) -> int:
+        return self.base + 3
+
+    def grpc(self, service: str) -> int:
+        return self.base + 4 + SERVICES.index(service)
+
+    def web(self, service: str) -> int:
+        return self.base + 11 + SERVICES.index(service)
+
+
+class Home:
+    """A folder that only its owner can read."""
+
+    def __init__(self, path: Path, corps_file: Path | None = None) -> None:
+        self.path = path.resolve()
+        self.logs = self.path / "logs"
+        self._given_corps = corps_file
+
+    def prepare(self, ports: Ports, *, empty: bool) -> None:
+        if empty and self.path.exists():
+            shutil.rmtree(self.path)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        if not self._keys_file.exists():
+            self._keys_file.touch(mode=0o600)
+            self._keys_file.write_text(json.dumps(_new_keys(), indent=1))
+        if self._given_corps is None:
+            self.corps_file.write_text(_corps(self.keys, ports))
+            self.corps_file.chmod(0o600)
+
+    @property
+    def _keys_file(self) -> Path:
+        return self.path / "keys.json"
+
+    @property
+    def corps_file(self) -> Path:
+        return self._given_corps or self.path / "corps.toml"
+
+    @property
+    def keys(self) -> dict[str, str]:
+        keys: dict[str, str] = json.loads(self._keys_file.read_text())
+        return keys
+
+    def postgres_url(self, ports: Ports, role: str) -> str:
+        return f"postgresql://{role}:{self.keys['postgres']}@127.0.0.1:{ports.postgres}/bihuan"
+
+    def nats_url(self, ports: Ports) -> str:
+        return os.environ.get("NATS_URL") or f"nats://bihuan:{self.keys['nats']}@127.0.0.1:{ports.nats}"
+
+    def environment(self, ports: Ports) -> dict[str, str]:
+        """What every process is told. `<SERVICE>_DATABASE_URL` and `NATS_URL` of our own environment win."""
+        keys = self.keys
+        told = {
+            "NATS_URL": self.nats_url(ports),
+            "BIHUAN_CORPS_FILE": str(self.corps_file),
+            "BIHUAN_DATA_KEYS": keys["data"],
+            "BIHUAN_INDEX_KEY": keys["index"],
+            "BIHUAN_SESSION_KEY": keys["session"],
+            "BIHUAN_SERVICE_KEY": keys["service"],
+            "GATEWAY_PORT": str(ports.gateway),
+            "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{ports.gateway}",
+            # The sandbox's shop answers at once; a real one lags by up to half a minute.
+            "COMMERCE_BUYER_QUERY_DELAY_SECONDS": "0.2",
+        }
+        for service in SERVICES:
+            upper = service.upper()
+            told[f"{upper}_DATABASE_URL"] = self.postgres_url(ports, service)
+            told[f"{upper}_GRPC_PORT"] = str(ports.grpc(service))
+            told[f"{upper}_WEB_PORT"] = str(ports.web(service))
+            told[f"GATEWAY_{upper}_ADDRESS"] = f"127.0.0.1:{ports.grpc(service)}"
+        return told | {key: value for key, value in os.environ.items() if key not in told or key.endswith("_URL")}
+
+
+def _new_keys() -> dict[str, str]:
+    def key() -> str:
+        return base64.b64encode(secrets.token_bytes(32)).decode()
+
+    letters = string.ascii_letters + string.digits
+    return {
+        "data": f"local1:{key()}",
+        "index": key(),
+        "session": secrets.token_urlsafe(48),
+        "service": secrets.token_urlsafe(32),
+        "postgres": secrets.token_urlsafe(18),
+        "nats": secrets.token_urlsafe(18),
+        "corp_id": "ww" + secrets.token_hex(8),
+        "app_secret": secrets.token_urlsafe(32),
+        "callback_token": "".join(secrets.choice(letters) for _ in range(24)),
+        "callback_aes_key": base64.b64encode(secrets.token_bytes(32)).decode().rstrip("="),
+        "mall_client_id": secrets.token_hex(9),
+        "mall_client_secret": secrets.token_hex(16),
+    }
+
+
+def _corps(keys: dict[str, str], ports: Ports) -> str:
+    sandbox = f"http://127.0.0.1:{ports.sandbox}"
+    return f"""[[corp]]
+corp_id = "{keys["corp_id"]}"
+name = "示例公司"
+timezone = "Asia/Shanghai"
+api_base = "{sandbox}"
+oauth_base = "{sandbox}"
+
+[[corp.app]]
+agent_id = 1000002
+secret = "{keys["app_secret"]}"
+callback_token = "{keys["callback_token"]}"
+callback_aes_key = "{keys["callback_aes_key"]}"
+
+[[corp.mall]]
+id = "yz-main"
+platform = "youzan"
+api_base = "{sandbox}"
+kdt_id = "160001"
+client_id = "{keys["mall_client_id"]}"
+client_secret = "{keys["mall_client_secret"]}"
+
+[[corp.role]]
+userid = "admin"
+role = "ADMIN"
+"""

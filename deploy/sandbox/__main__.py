@@ -1,0 +1,53 @@
+"""Runs the sandbox: python -m deploy.sandbox --port 8090 --gateway URL --corps FILE [--members 200]"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from deploy.sandbox.api import Api
+from deploy.sandbox.control import Control
+from deploy.sandbox.delivery import Courier
+from deploy.sandbox.faults import Faults
+from deploy.sandbox.shop import ShopApi
+from deploy.sandbox.sign_in import SignIn
+from deploy.sandbox.world import World
+
+
+def create_app(gateway: str, corps_file: Path, members: int) -> web.Application:
+    world, faults, courier = World(corps_file, members), Faults(), Courier(gateway)
+    api = Api(world, faults)
+    app = web.Application()
+    api.add_routes(app)
+    ShopApi(world).add_routes(app)
+    SignIn(world).add_routes(app)
+    Control(world, faults, api, courier).add_routes(app)
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def close(_: web.Application) -> None:
+        await courier.close()
+
+    app.router.add_get("/livez", livez)
+    app.on_cleanup.append(close)
+    return app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.sandbox")
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--gateway", default="http://127.0.0.1:8080")
+    parser.add_argument("--corps", type=Path, required=True)
+    parser.add_argument("--members", type=int, default=200)
+    arguments = parser.parse_args()
+    uvloop.install()
+    app = create_app(arguments.gateway, arguments.corps, arguments.members)
+    web.run_app(app, host="127.0.0.1", port=arguments.port, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What the sandbox knows: corps, members, contact ways, people, friendships, welcome codes, messages."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+import tomllib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TOKEN_SECONDS = 7200
+WELCOME_SECONDS = 20.0
+SIGN_IN_SECONDS = 300.0
+STORES = 10
+FAMILY_NAMES = "王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁"
+GIVEN_NAMES = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂英"
+
+
+@dataclass
+class Member:
+    userid: str
+    name: str
+    departments: list[int]
+
+
+@dataclass
+class ContactWay:
+    config_id: str
+    body: dict[str, Any]
+    created_at: float
+
+    @property
+    def qr_code(self) -> str:
+        return f"https://wework.qpic.cn/sandbox/{self.config_id}"
+
+
+@dataclass
+class Person:
+    """Somebody outside. `bound`: WeCom shows their unionid."""
+
+    key: str
+    name: str
+    external_userid: str
+    unionid: str
+    yz_open_ids: list[str]
+    bound: bool = True
+
+
+@dataclass
+class Friendship:
+    userid: str
+    external_userid: str
+    state: str
+    created_at: int
+    # The customer removed the member, who still sees the customer.
+    deleted_by_customer: bool = False
+
+
+@dataclass
+class Welcome:
+    code: str
+    userid: str
+    external_userid: str
+    # Set when the event is first sent: the 20 seconds run from there.
+    issued_at: float | None = None
+    sending: bool = False
+    sent: bool = False
+
+
+@dataclass
+class AppMessage:
+    userid: str
+    content: str
+    at: float
+    dropped: bool
+
+
+@dataclass
+class Corp:
+    corp_id: str
+    config: dict[str, Any]
+    departments: list[dict[str, Any]] = field(default_factory=list)
+    members: dict[str, Member] = field(default_factory=dict)
+    contact_ways: dict[str, ContactWay] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)  # by external_userid
+    buyers: dict[str, str] = field(default_factory=dict)  # yz_open_id → external_userid
+    friendships: dict[tuple[str, str], Friendship] = field(default_factory=dict)  # userid, external_userid
+    welcomes: dict[str, Welcome] = field(default_factory=dict)
+    messages: dict[str, list[AppMessage]] = field(default_factory=lambda: defaultdict(list))  # by userid
+    tokens: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # token → secret, until, agent
+    sign_ins: dict[str, tuple[str, float]] = field(default_factory=dict)  # code → userid, until
+
+    def app_of_secret(self, secret: str) -> dict[str, Any] | None:
+        return next((app for app in self.config["app"] if app["secret"] == secret), None)
+
+    def add_person(self, key: str, yz_open_ids: list[str] | None = None, bound: bool = True) -> Person:
+        """The person of this key, made when new; everything about them follows from the key."""
+        external_userid = "wm" + _letters(f"{self.corp_id}/{key}", 30)
+        if external_userid not in self.people:
+            number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+            name = FAMILY_NAMES[number % len(FAMILY_NAMES)] + GIVEN_NAMES[number // 32 % len(GIVEN_NAMES)]
+            unionid = "o" + _letters(f"union/{key}", 27)
+            ids = yz_open_ids or [_letters(f"yz/{key}/0", 20)]
+            self.people[external_userid] = Person(key, name, external_userid, unionid, ids, bound)
+            self.buyers.update(dict.fromkeys(ids, external_userid))
+        return self.people[external_userid]
+
+    def buyer(self, yz_open_id: str) -> Person | None:
+        return self.people.get(self.buyers.get(yz_open_id, ""))
+
+    def way_of(self, state: str | None, config_id: str | None) -> ContactWay | None:
+        if config_id:
+            return self.contact_ways.get(config_id)
+        return next((way for way in self.contact_ways.values() if way.body.get("state") == state), None)
+
+    def issue_token(self, app: dict[str, Any]) -> tuple[str, int]:
+        """The same token inside its validity."""
+        now = time.time()
+        for token, (secret, until, _) in self.tokens.items():
+            if secret == app["secret"] and until > now:
+                return token, int(until - now)
+        token = secrets.token_urlsafe(96)
+        self.tokens[token] = (app["secret"], now + TOKEN_SECONDS, app["agent_id"])
+        return token, TOKEN_SECONDS
+
+
+class World:
+    """All corps of the corps file, each with its members and stores."""
+
+    def __init__(self, corps_file: Path, members: int) -> None:
+        self.corps: dict[str, Corp] = {}
+        for config in tomllib.loads(corps_file.read_text())["corp"]:
+            corp = Corp(config["corp_id"], config)
+            corp.departments = [{"id": 1, "name": config["name"], "parentid": 0, "order": 1}]
+            corp.departments += [{"id": 2 + i, "name": f"{i + 1}号店", "parentid": 1, "order": i} for i in range(STORES)]
+            for number in range(members):
+                userid = f"guide_{number:03d}"
+                name = f"导购{FAMILY_NAMES[number % 20]}{GIVEN_NAMES[number // 20 % 20]}"
+                corp.members[userid] = Member(userid, name, [2 + number % STORES])
+            for grant in config.get("role", []):
+                corp.members.setdefault(grant["userid"], Member(grant["userid"], "管理员", [1]))
+            self.corps[corp.corp_id] = corp
+
+    def corp_of_token(self, token: str) -> Corp | None:
+        return next((corp for corp in self.corps.values() if token in corp.tokens), None)
+
+
+def _letters(seed: str, count: int) -> str:
+    alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
+    digest = hashlib.sha512(seed.encode()).digest()
+    return "".join(alphabet[byte % len(alphabet)] for byte in digest[:count])

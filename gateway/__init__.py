@@ -1,0 +1,1 @@
+"""The only door: callbacks, webhooks, REST, live stream."""

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvloop
+
+from chassis import bus, logs
+from chassis.corps import Corps
+from chassis.identifiers import Identifiers
+from chassis.logs import log
+from chassis.rpc import channel
+from chassis.sealing import Sealer
+from chassis.service import patiently
+from chassis.web import serve
+from gateway.app import create_app
+from gateway.edge import Edge
+from gateway.settings import Settings
+from gateway.stream import Hub
+
+
+async def main(settings: Settings) -> None:
+    corps = Corps.load(settings.corps_file)
+    sealer = Sealer(settings.data_keys)
+    nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
+    js = nats.jetstream()
+    await patiently("streams", lambda: bus.declare_streams(js, settings.stream_replicas))
+    hub = Hub(js)
+    hub.start()
+    channels = {
+        "acquisition": channel(settings.acquisition_address),
+        "engagement": channel(settings.engagement_address),
+        "commerce": channel(settings.commerce_address),
+        "identity": channel(settings.identity_address),
+    }
+    closing = asyncio.Event()
+    app = create_app(
+        settings,
+        corps,
+        Edge(js, sealer, Identifiers(settings.index_key, sealer)),
+        hub,
+        channels,
+        ready=lambda: nats.is_connected and not closing.is_set(),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, closing.set)
+    runner = await serve(app, settings.host, settings.port)
+    log.info("started", port=settings.port)
+
+    await closing.wait()
+    log.info("draining")
+    await hub.stop()
+    await runner.cleanup()
+    for opened in channels.values():
+        await opened.close()
+    await nats.close()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    read = Settings()  # type: ignore[call-arg]  # from the environment
+    logs.configure("gateway", read.log_level)
+    uvloop.run(main(read))

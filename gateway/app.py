@@ -1,0 +1,74 @@
+"""The gateway's aiohttp app: every route of the house in one place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.resources
+import json
+from collections.abc import Callable, Mapping
+
+import grpc
+from aiohttp import web
+
+from chassis.corps import Corps
+from chassis.web import add_health_routes
+from gateway import auth, keys, stream
+from gateway.auth import Doorkeeper
+from gateway.edge import Edge
+from gateway.mall import webhook
+from gateway.problems import one_line_per_request
+from gateway.rest import openapi, routes
+from gateway.settings import Settings
+from gateway.stream import Hub
+from gateway.wecom import callback
+
+MOST_BODY_BYTES = 1024 * 1024
+# Pages run only their own script and are framed by nobody.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline';"
+    " script-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(
+    settings: Settings,
+    corps: Corps,
+    edge: Edge,
+    hub: Hub,
+    channels: Mapping[str, grpc.aio.Channel],
+    ready: Callable[[], bool],
+) -> web.Application:
+    app = web.Application(middlewares=[one_line_per_request], client_max_size=MOST_BODY_BYTES)
+    doorkeeper = Doorkeeper(settings, corps, channels["identity"])
+    app[keys.SETTINGS] = settings
+    app[keys.CORPS] = corps
+    app[keys.EDGE] = edge
+    app[keys.DOORKEEPER] = doorkeeper
+
+    callback.add_routes(app)
+    webhook.add_routes(app)
+    auth.add_routes(app, doorkeeper)
+    stream.add_routes(app, hub)
+    routes.add_routes(app, channels)
+    _add_documents(app)
+    add_health_routes(app, ready)
+    return app
+
+
+def _add_documents(app: web.Application) -> None:
+    contract = json.dumps(openapi.document(importlib.metadata.version("bihuan")), ensure_ascii=False)
+    page = importlib.resources.files("gateway").joinpath("docs.html").read_text()
+
+    async def show_contract(_: web.Request) -> web.Response:
+        return web.Response(text=contract, content_type="application/json")
+
+    async def show_docs(_: web.Request) -> web.Response:
+        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
+
+    async def show_start(_: web.Request) -> web.Response:
+        return web.HTTPFound("/api/docs")
+
+    app.router.add_get("/api/v1/openapi.json", show_contract)
+    app.router.add_get("/api/docs", show_docs)
+    app.router.add_get("/", show_start)

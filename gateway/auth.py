@@ -1,0 +1,168 @@
+"""Who is at the door: WeCom sign-in makes a session, programs bring an API key. Sessions are signed, not stored."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import grpc
+import jwt
+from aiohttp import web
+
+from bihuan.access.v1.access_pb2 import Role
+from bihuan.identity.v1 import staff_service_pb2 as pb
+from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
+from chassis.caller import Caller
+from chassis.corps import Corp, Corps
+from chassis.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from chassis.rpc import call_metadata
+from gateway.settings import Settings
+
+COOKIE = "bihuan_session"
+STATE_COOKIE = "bihuan_sign_in"
+ALGORITHM = "HS256"
+STATE_SECONDS = 600
+KEY_PREFIX = "bhk."
+# A revoked key is refused after this at the latest.
+KEY_MEMORY_SECONDS = 2.0
+KEYS_REMEMBERED = 1000
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Doorkeeper:
+    def __init__(self, settings: Settings, corps: Corps, identity: grpc.aio.Channel) -> None:
+        self._settings = settings
+        self._corps = corps
+        self._identity = grpc_pb.AccessServiceStub(identity)
+        self._keys: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Raises Unauthenticated without a valid token, Forbidden for a write that another site started."""
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and bearer:
+            token = bearer.strip()
+            return await self._key_holder(token) if token.startswith(KEY_PREFIX) else self._session(token)
+        cookie = request.cookies.get(COOKIE)
+        if not cookie:
+            raise Unauthenticated("TOKEN_MISSING", "sign in at /auth/login or send a bearer token")
+        if request.method not in SAFE_METHODS and not _same_origin(request):
+            raise Forbidden("CROSS_SITE_WRITE", "a cookie writes only from our own pages")
+        return self._session(cookie)
+
+    def _session(self, token: str) -> Caller:
+        claims = self._open(token, "session")
+        if self._corps.find(claims.get("corp", "")) is None:
+            raise Unauthenticated("TOKEN_WRONG", "the token's corp is not served here")
+        return Caller(claims["corp"], claims["sub"], claims["role"])
+
+    async def _key_holder(self, key: str) -> Caller:
+        known = self._keys.get(key)
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
+        answer = await self._identity.VerifyApiKey(
+            pb.VerifyApiKeyRequest(key=key), timeout=5, metadata=call_metadata(self._settings.service_key)
+        )
+        caller = Caller(answer.corp_id, "", Role.Name(answer.role).removeprefix("ROLE_"))
+        self._keys[key] = (caller, time.monotonic() + KEY_MEMORY_SECONDS)
+        while len(self._keys) > KEYS_REMEMBERED:
+            self._keys.popitem(last=False)
+        return caller
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Sends the browser to WeCom. The state is signed and tied to this browser by a cookie."""
+        corp = self._corp(request.query.get("corp_id", ""))
+        nonce = secrets.token_urlsafe(24)
+        next_path = _own_path(request.query.get("next", "/api/docs"))
+        state = self._sign("sign-in", STATE_SECONDS, {"corp": corp.corp_id, "nonce": nonce, "next": next_path})
+        back = quote(self._settings.public_url + "/auth/callback", safe="")
+        response = web.HTTPFound(
+            f"{corp.oauth_base}/connect/oauth2/authorize?appid={corp.corp_id}&redirect_uri={back}"
+            f"&response_type=code&scope=snsapi_base&state={state}&agentid={corp.main_app.agent_id}#wechat_redirect"
+        )
+        self._set_cookie(response, STATE_COOKIE, nonce, STATE_SECONDS)
+        return response
+
+    async def callback(self, request: web.Request) -> web.Response:
+        """WeCom's code becomes a session. A fresh token each time: nothing brought along is kept."""
+        claims = self._open(request.query.get("state", ""), "sign-in")
+        if not secrets.compare_digest(claims["nonce"].encode(), request.cookies.get(STATE_COOKIE, "").encode()):
+            raise Forbidden("SIGN_IN_FOREIGN", "this sign-in was begun in another browser", field="state")
+        code = request.query.get("code", "")
+        if not code:
+            raise Invalid("PARAMETER_MISSING", field="code", expected="WeCom's code")
+        answer = await self._identity.SignIn(
+            pb.SignInRequest(corp_id=claims["corp"], code=code),
+            timeout=8,
+            metadata=call_metadata(self._settings.service_key),
+        )
+        role = Role.Name(answer.role).removeprefix("ROLE_")
+        token = self._sign(
+            "session", self._settings.session_seconds, {"corp": claims["corp"], "sub": answer.userid, "role": role}
+        )
+        response = web.HTTPFound(claims["next"])
+        self._set_cookie(response, COOKIE, token, self._settings.session_seconds)
+        response.del_cookie(STATE_COOKIE, path="/auth")
+        return response
+
+    async def logout(self, request: web.Request) -> web.Response:
+        response = web.Response(status=204)
+        response.del_cookie(COOKIE, path="/")
+        return response
+
+    def _corp(self, corp_id: str) -> Corp:
+        corps = list(self._corps)
+        corp = self._corps.find(corp_id) if corp_id or len(corps) > 1 else corps[0]
+        if corp is None:
+            raise NotFound("CORP_UNKNOWN", field="corp_id", expected="a corp that is served here")
+        return corp
+
+    def _sign(self, use: str, seconds: int, claims: dict[str, Any]) -> str:
+        now = int(time.time())
+        return jwt.encode(
+            {**claims, "aud": use, "iat": now, "exp": now + seconds, "jti": secrets.token_urlsafe(9)},
+            self._settings.session_key,
+            ALGORITHM,
+        )
+
+    def _open(self, token: str, use: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token, self._settings.session_key, [ALGORITHM], audience=use, options={"require": ["exp", "aud"]}
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("TOKEN_EXPIRED", "sign in again") from None
+        except jwt.InvalidTokenError:
+            raise Unauthenticated("TOKEN_WRONG", "the token is not ours") from None
+        return claims
+
+    def _set_cookie(self, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path="/auth" if name == STATE_COOKIE else "/",
+            httponly=True,
+            samesite="Lax",
+            secure=self._settings.public_url.startswith("https:"),
+        )
+
+
+def add_routes(app: web.Application, doorkeeper: Doorkeeper) -> None:
+    app.router.add_get("/auth/login", doorkeeper.login, allow_head=False)
+    app.router.add_get("/auth/callback", doorkeeper.callback, allow_head=False)
+    app.router.add_post("/auth/logout", doorkeeper.logout)
+
+
+def _same_origin(request: web.Request) -> bool:
+    origin = request.headers.get("Origin", "")
+    return bool(origin) and urlsplit(origin).netloc == request.host
+
+
+def _own_path(path: str) -> str:
+    """A path of ours, so that a sign-in never leads elsewhere."""
+    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        raise Invalid("NEXT_WRONG", field="next", expected="a path on this site")
+    return path

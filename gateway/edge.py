@@ -1,0 +1,39 @@
+"""Where outside messages become facts: published, confirmed, and only then acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+
+from google.protobuf.message import Message
+from nats.js import JetStreamContext
+
+from bihuan.common.v1.identifier_pb2 import Identifier
+from chassis.bus import publish
+from chassis.facts import state_fact
+from chassis.identifiers import Identifiers
+from chassis.sealing import Sealer
+
+# WeCom and the malls give five seconds.
+CONFIRM_SECONDS = 4.0
+
+
+class Edge:
+    def __init__(self, js: JetStreamContext, sealer: Sealer, identifiers: Identifiers) -> None:
+        self._js = js
+        self.sealer = sealer
+        self._identifiers = identifiers
+
+    def identifier(self, corp_id: str, kind: str, value: str) -> Identifier | None:
+        """None when the value names nobody."""
+        name = self._identifiers.name(corp_id, kind, value)
+        return Identifier(kind=name.kind, id=name.id, sealed=name.sealed) if name is not None else None
+
+    async def accept(self, message: Message, *, corp_id: str, content: tuple[str, ...]) -> None:
+        """Publishes under an id made of the content, so that a re-send and its original are one fact.
+
+        Raises Unavailable when it is not confirmed in time: the sender then sends again.
+        """
+        fact_id = hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]
+        await publish(
+            self._js, state_fact(message, corp_id=corp_id, source="gateway", fact_id=fact_id), timeout=CONFIRM_SECONDS
+        )

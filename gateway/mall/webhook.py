@@ -1,0 +1,37 @@
+"""Mall webhooks: the path says whose shop it is, the platform's adapter verifies and reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from chassis.errors import NotFound
+from gateway import keys
+from gateway.mall import youzan
+
+MOST_BYTES = 1024 * 1024
+
+
+def add_routes(app: web.Application) -> None:
+    app.router.add_post("/mall/{corp_id}/{mall_id}", receive)
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Acknowledges when the message is durable, in the platform's own words."""
+    corp = request.app[keys.CORPS].find(request.match_info["corp_id"])
+    mall = corp.mall_of(request.match_info["mall_id"]) if corp is not None else None
+    if corp is None or mall is None:
+        raise NotFound("MALL_UNKNOWN", "no such corp or mall is configured")
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="expected application/json")
+    if (request.content_length or 0) > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(max_size=MOST_BYTES, actual_size=request.content_length or 0)
+    # Verified over the bytes as they came; parsed only afterwards.
+    body = await request.read()
+    youzan.verify(mall, request.headers.get("Event-Sign", ""), request.headers.get("Client-Id", ""), body)
+    edge = request.app[keys.EDGE]
+    message = youzan.read(edge, corp.corp_id, mall, body, datetime.now(UTC))
+    if message is not None:
+        await edge.accept(message.fact, corp_id=corp.corp_id, content=message.content)
+    return web.json_response(youzan.ACKNOWLEDGED)

@@ -1,0 +1,61 @@
+"""REST ↔ gRPC: every operation of the contract is one route; no handler is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import grpc
+import structlog
+from aiohttp import web
+from google.protobuf.json_format import MessageToJson
+
+from chassis.errors import Forbidden, Invalid
+from chassis.rpc import call_metadata
+from gateway import keys
+from gateway.rest.binding import check_required, fill, fill_from_query, read_object
+from gateway.rest.contract import Operation, operations
+
+
+
+def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
+    for operation in operations():
+        app.router.add_route(operation.verb, operation.path, _handler(operation, channels[operation.owner]))
+
+
+def _handler(operation: Operation, channel: grpc.aio.Channel) -> Callable[[web.Request], Awaitable[web.Response]]:
+    call = channel.unary_unary(
+        operation.rpc,
+        request_serializer=operation.request.SerializeToString,
+        response_deserializer=operation.response.FromString,
+    )
+
+    async def serve(request: web.Request) -> web.Response:
+        caller = await request.app[keys.DOORKEEPER].caller(request)
+        if caller.role not in operation.roles:
+            raise Forbidden(
+                "ROLE_NOT_ALLOWED", f"{caller.role} may not do this", expected=", ".join(sorted(operation.roles))
+            )
+        message = operation.request()
+        if operation.has_body:
+            if request.can_read_body and request.content_type != "application/json":
+                raise web.HTTPUnsupportedMediaType(text="expected application/json")
+            fill(message, read_object(await request.read()))
+            if request.query:
+                raise Invalid("FIELD_UNKNOWN", "this request takes no query", field=next(iter(request.query)))
+        else:
+            fill_from_query(message, request.query.items())
+        json_names = {field.name: field.json_name for field in message.DESCRIPTOR.fields}
+        fill(message, {json_names[name]: value for name, value in request.match_info.items()})
+        check_required(message)
+        settings = request.app[keys.SETTINGS]
+        context = structlog.contextvars.get_contextvars()
+        traced = [("request-id", context.get("request_id", "")), ("traceparent", context.get("traceparent", ""))]
+        answer = await call(
+            message,
+            timeout=settings.call_seconds,
+            metadata=call_metadata(settings.service_key, [*caller.metadata(), *traced]),
+        )
+        text = MessageToJson(answer, always_print_fields_with_no_presence=True, indent=None, ensure_ascii=False)
+        return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+    return serve

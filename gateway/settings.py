@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import Settings as ChassisSettings
+
+
+class Settings(ChassisSettings):
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", extra="ignore", populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    # Where people reach us; WeCom sends them back here after sign-in.
+    public_url: str = "http://127.0.0.1:8080"
+    session_key: str = Field(validation_alias="BIHUAN_SESSION_KEY", repr=False, min_length=32)
+    session_seconds: int = 12 * 3600
+    acquisition_address: str
+    engagement_address: str
+    commerce_address: str
+    identity_address: str
+    # Longest a REST call may take inside.
+    call_seconds: float = 10.0

@@ -1,0 +1,239 @@
+"""The live stream: staff alerts as server-sent events, resumable at any gateway.
+
+One subscription per process is fanned out in memory to bounded queues; what a client missed is read back from the
+stream directly. The event id is the message's sequence in STAFF.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError, NotFoundError
+from prometheus_client import Gauge
+
+from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
+from chassis.caller import Caller
+from chassis.errors import Forbidden, Invalid, Limited, Unavailable
+from chassis.facts import subject_of
+from chassis.logs import log
+from chassis.pull import Pull
+from chassis.staff_subject import staff_suffix
+from gateway import keys
+
+STREAM = "STAFF"
+HEARTBEAT_SECONDS = 15.0
+# A reader that falls this far behind is dropped and resumes by its last id.
+QUEUE = 256
+MOST_STREAMS = 5000
+BATCH = 256
+IDLE_SECONDS = 60.0
+OPEN = Gauge("bihuan_open_streams", "Live streams open at this gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    sequence: int
+    subject: str
+    payload: bytes
+
+
+@dataclass(eq=False)
+class Reader:
+    subject: str
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    dropped: bool = False
+
+
+class Hub:
+    """All streams of this process over one subscription."""
+
+    def __init__(self, js: JetStreamContext) -> None:
+        self._js = js
+        self._readers: set[Reader] = set()
+        self._last = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends every stream; the clients resume elsewhere."""
+        if self._task is not None:
+            self._task.cancel()
+        for reader in list(self._readers):
+            self._drop(reader)
+
+    def join(self, subject: str) -> Reader:
+        if len(self._readers) >= MOST_STREAMS:
+            raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
+        reader = Reader(subject)
+        self._readers.add(reader)
+        OPEN.set(len(self._readers))
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+        OPEN.set(len(self._readers))
+
+    async def since(self, sequence: int, subject: str) -> tuple[bool, list[Event]]:
+        """Events after `sequence`; False when some of them are gone from the stream already."""
+        try:
+            state = (await self._js.stream_info(STREAM)).state
+            whole = sequence + 1 >= state.first_seq and sequence <= state.last_seq
+            events: list[Event] = []
+            position = max(sequence + 1, state.first_seq)
+            while whole and position <= state.last_seq:
+                try:
+                    raw = await self._js.get_msg(STREAM, seq=position, subject=subject, direct=True, next=True)
+                except NotFoundError:
+                    break
+                assert raw.seq is not None
+                events.append(Event(raw.seq, raw.subject or "", raw.data or b""))
+                position = raw.seq + 1
+            return whole, events
+        except (NatsError, APIError, asyncio.TimeoutError) as error:
+            raise Unavailable("BUS_AWAY", "the stream cannot be read now, try again") from error
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("stream_hub_restarts", error=repr(error))
+                await asyncio.sleep(0.5)
+
+    async def _follow(self) -> None:
+        """One ephemeral consumer; after a loss the next one begins behind the last event that was seen."""
+        if self._last == 0:
+            self._last = (await self._js.stream_info(STREAM)).state.last_seq
+        info = await self._js.add_consumer(
+            STREAM,
+            ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=self._last + 1,
+                ack_policy=AckPolicy.NONE,
+                inactive_threshold=IDLE_SECONDS,
+            ),
+        )
+        pull = Pull(self._js, STREAM, info.name, BATCH)
+        await pull.open()
+        try:
+            while True:
+                messages = await pull.next_batch()
+                if not messages:
+                    await self._js.consumer_info(STREAM, info.name)  # raises when a restart took it
+                for message in messages:
+                    sequence = message.metadata.sequence.stream
+                    if sequence > self._last:
+                        self._last = sequence
+                        self._fan_out(Event(sequence, message.subject, message.data))
+        finally:
+            await pull.close()
+
+    def _fan_out(self, event: Event) -> None:
+        for reader in list(self._readers):
+            if event.subject.startswith(reader.subject):
+                try:
+                    reader.queue.put_nowait(event)
+                except asyncio.QueueFull:
+                    self._drop(reader)
+
+    def _drop(self, reader: Reader) -> None:
+        self.leave(reader)
+        reader.dropped = True
+        while not reader.queue.empty():
+            reader.queue.get_nowait()
+        reader.queue.put_nowait(None)
+
+
+def add_routes(app: web.Application, hub: Hub) -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        caller = await request.app[keys.DOORKEEPER].caller(request)
+        prefix = _scope(caller, request.query.get("scope", "own"))
+        resume = _last_event_id(request)
+        reader = hub.join(prefix)
+        try:
+            # The live events gather in the queue while the missed ones are read: what is in both is sent once.
+            whole, missed = (True, []) if resume is None else await hub.since(resume, _filter(prefix))
+            response = web.StreamResponse(
+                headers={
+                    "Content-Type": "text/event-stream",
+                    "Cache-Control": "no-store",
+                    "X-Accel-Buffering": "no",
+                }
+            )
+            await response.prepare(request)
+            await _send(response, reader, missed, whole, resume or 0)
+            return response
+        finally:
+            hub.leave(reader)
+
+    app.router.add_get("/api/v1/stream", stream, allow_head=False)
+
+
+async def _send(
+    response: web.StreamResponse, reader: Reader, missed: list[Event], whole: bool, last: int
+) -> None:
+    try:
+        await response.write(b"retry: 1000\n: open\n\n" if whole else b"retry: 1000\nevent: reset\ndata: {}\n\n")
+        for event in missed:
+            last = event.sequence
+            await response.write(_encode(event))
+        while True:
+            try:
+                live = await asyncio.wait_for(reader.queue.get(), HEARTBEAT_SECONDS)
+            except asyncio.TimeoutError:
+                await response.write(b": alive\n\n")
+                continue
+            if live is None:
+                return
+            if live.sequence > last:
+                last = live.sequence
+                await response.write(_encode(live))
+    except (ConnectionResetError, asyncio.CancelledError):
+        return
+
+
+def _scope(caller: Caller, scope: str) -> str:
+    """The subject prefix a caller may follow: their own alerts, or the corp's for an administrator."""
+    if scope == "own" and caller.userid:
+        return subject_of(StaffAlertRaised) + staff_suffix(caller.corp_id, caller.userid)
+    if scope == "corp" or not caller.userid:
+        if caller.role != "ADMIN":
+            raise Forbidden("ROLE_NOT_ALLOWED", "only ADMIN may follow the whole corp", field="scope")
+        return f"{subject_of(StaffAlertRaised)}.{caller.corp_id}."
+    raise Invalid("SCOPE_WRONG", field="scope", expected="own or corp")
+
+
+def _filter(prefix: str) -> str:
+    return prefix + "*" if prefix.endswith(".") else prefix
+
+
+def _last_event_id(request: web.Request) -> int | None:
+    text = request.headers.get("Last-Event-ID", request.query.get("lastEventId", ""))
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise Invalid("EVENT_ID_WRONG", field="Last-Event-ID", expected="the id of an event of this stream")
+    return int(text)
+
+
+def _encode(event: Event) -> bytes:
+    try:
+        alert = StaffAlertRaised.FromString(event.payload)
+    except DecodeError:
+        return b""
+    body: dict[str, Any] = MessageToDict(alert, always_print_fields_with_no_presence=True)
+    data = json.dumps(body, ensure_ascii=False)
+    return f"id: {event.sequence}\nevent: alert\ndata: {data}\n\n".encode()

@@ -1,0 +1,72 @@
+"""Decrypted WeCom events become facts; what we have no message for is kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from google.protobuf.message import Message
+
+from bihuan.wecom.v1 import facts_pb2 as wecom
+from gateway.edge import Edge
+
+Common = dict[str, Any]
+
+
+def _added(half: bool) -> Callable[[Edge, Element, Common], Message]:
+    def build(edge: Edge, event: Element, common: Common) -> Message:
+        code = event.findtext("WelcomeCode") or ""
+        return wecom.ContactAdded(
+            **common,
+            state=event.findtext("State") or "",
+            sealed_welcome_code=edge.sealer.seal(common["corp_id"], code) if code else b"",
+            half=half,
+        )
+
+    return build
+
+
+def _deleted(edge: Edge, event: Element, common: Common) -> Message:
+    return wecom.ContactDeleted(**common, by_transfer=event.findtext("Source") == "DELETE_BY_TRANSFER")
+
+
+CONTACT_CHANGES: dict[str, Callable[[Edge, Element, Common], Message]] = {
+    "add_external_contact": _added(half=False),
+    "add_half_external_contact": _added(half=True),
+    "edit_external_contact": lambda edge, event, common: wecom.ContactEdited(**common),
+    "del_external_contact": _deleted,
+    "del_follow_user": lambda edge, event, common: wecom.FollowerDeleted(**common),
+    "transfer_fail": lambda edge, event, common: wecom.TransferFailed(
+        **common, reason=event.findtext("FailReason") or ""
+    ),
+    "msg_audit_approved": lambda edge, event, common: wecom.ArchiveConsented(**common),
+}
+
+
+def read(edge: Edge, corp_id: str, event: Element, plain: str, arrived_at: datetime) -> Message:
+    """The fact an event states. One that is new to us, or lacks what its kind needs, is an UnknownEventReceived."""
+    name, change = event.findtext("Event") or "", event.findtext("ChangeType") or ""
+    at = _moment(event.findtext("CreateTime")) or arrived_at
+    userid = (event.findtext("UserID") or "").strip().lower()
+    contact = edge.identifier(corp_id, "external_userid", event.findtext("ExternalUserID") or "")
+    build = CONTACT_CHANGES.get(change) if name == "change_external_contact" else None
+    if build is None or not userid or contact is None:
+        return wecom.UnknownEventReceived(
+            corp_id=corp_id,
+            event=name,
+            change_type=change,
+            sealed_plaintext=edge.sealer.seal(corp_id, plain),
+            at=at,
+            arrived_at=arrived_at,
+        )
+    common = {"corp_id": corp_id, "userid": userid, "contact": contact, "at": at, "arrived_at": arrived_at}
+    return build(edge, event, common)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(text or ""), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
