@@ -11,7 +11,7 @@ from acquisition.rpc.live_codes import LiveCodeDoor
 from acquisition.settings import Settings
 from acquisition.store.channels import ensure_default
 from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
-from chassis.effects import Effects
+from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 
@@ -20,7 +20,7 @@ async def build(service: Service) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps)
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
-    making = Effects(service.pool, live_codes.KIND, codes.perform, at_once=4)
+    making = Effects(service.pool, live_codes.KIND, OneByOne(codes.perform), at_once=4)
     service.on_close(making.drain)
     contact_ways = service.loop("contact-ways", making.work, interval=1)
 

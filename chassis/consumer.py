@@ -26,6 +26,9 @@ from chassis.pull import Pull
 
 ACK_WAIT_SECONDS = 30.0
 POISONS_IN_A_ROW = 10
+# A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
+# gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
+MOST_REST_SECONDS = 0.05
 
 Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 
@@ -83,11 +86,14 @@ class Consumer:
                 messages = await self._pull.next_batch()
                 if not messages or self._stopping:
                     continue
+                began = time.monotonic()
                 beat = asyncio.create_task(_keep_alive(messages))
                 try:
                     await self._take(messages)
                 finally:
                     beat.cancel()
+                if self._pull.waiting() < self.durable.batch:
+                    await asyncio.sleep(min(time.monotonic() - began, MOST_REST_SECONDS))
                 if self._poisons >= POISONS_IN_A_ROW:
                     self.healthy = False
                     log.error("consumer_stopped", durable=self.durable.name, poisons_in_a_row=self._poisons)

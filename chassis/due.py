@@ -93,32 +93,37 @@ async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
     ]
 
 
-async def finish(connection: Connection, kind: str, claims: Iterable[Claim], outcome: str) -> None:
-    """Keeps the rows as done, unless they were asked for again meanwhile."""
-    ordered = sorted(claims, key=lambda c: (c.corp_id, c.key))
-    await connection.execute(
-        "update due_rows d set status = 'done', outcome = $2, done_at = now(), lease_until = null"
-        " from unnest($3::text[], $4::text[], $5::int[]) as t(c, k, g)"
-        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g",
-        kind,
-        outcome,
-        [c.corp_id for c in ordered],
-        [c.key for c in ordered],
-        [c.generation for c in ordered],
-    )
+async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Claim, str]]) -> None:
+    """Keeps the rows as done with their outcome, unless they were asked for again meanwhile."""
+    ordered = sorted(outcomes, key=lambda o: (o[0].corp_id, o[0].key))
+    if ordered:
+        await connection.execute(
+            "update due_rows d set status = 'done', outcome = t.o, done_at = now(), lease_until = null"
+            " from unnest($2::text[], $3::text[], $4::int[], $5::text[]) as t(c, k, g, o)"
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g",
+            kind,
+            [c.corp_id for c, _ in ordered],
+            [c.key for c, _ in ordered],
+            [c.generation for c, _ in ordered],
+            [outcome for _, outcome in ordered],
+        )
 
 
-async def postpone(connection: Connection, kind: str, one: Claim, due_at: datetime) -> None:
-    """Gives the row back for `due_at`."""
-    await connection.execute(
-        "update due_rows set status = 'due', due_at = $5, lease_until = null"
-        " where corp_id = $1 and kind = $2 and key = $3 and generation = $4 and status = 'attempting'",
-        one.corp_id,
-        kind,
-        one.key,
-        one.generation,
-        due_at,
-    )
+async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Claim, datetime]]) -> None:
+    """Gives the rows back, each for its time."""
+    ordered = sorted(claims, key=lambda c: (c[0].corp_id, c[0].key))
+    if ordered:
+        await connection.execute(
+            "update due_rows d set status = 'due', due_at = t.d, lease_until = null"
+            " from unnest($2::text[], $3::text[], $4::int[], $5::timestamptz[]) as t(c, k, g, d)"
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g"
+            " and d.status = 'attempting'",
+            kind,
+            [c.corp_id for c, _ in ordered],
+            [c.key for c, _ in ordered],
+            [c.generation for c, _ in ordered],
+            [due_at for _, due_at in ordered],
+        )
 
 
 async def forget_done(pool: Pool) -> int:

@@ -64,7 +64,8 @@ class Outbox:
             task.add_done_callback(self._publishing.discard)
 
     async def _publish(self, facts: Iterable[Fact]) -> None:
-        self._published += await publish_until_confirmed(self._js, facts)
+        confirmed = await publish_until_confirmed(self._js, facts)
+        self._published += confirmed
 
     async def delete_published(self) -> int:
         """Removes confirmed rows, many at a time; a crash before it only means that the sweeper repeats them."""

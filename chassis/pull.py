@@ -50,6 +50,10 @@ class Pull:
         """Ends a waiting `next_batch` with what it has."""
         self._queue.put_nowait(None)
 
+    def waiting(self) -> int:
+        """Messages that have arrived and were not taken yet."""
+        return self._queue.qsize()
+
     async def next_batch(self) -> list[Msg]:
         """At least one message, or nothing after a few seconds: the caller looks whether it should stop."""
         loop = asyncio.get_running_loop()

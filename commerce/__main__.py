@@ -23,7 +23,7 @@ async def build(service: Service, settings: Settings) -> None:
     asking = Effects(
         service.pool,
         buyers.KIND,
-        BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers).perform,
+        BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
         at_once=settings.buyer_queries_at_once,
     )
     service.on_close(asking.drain)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
-from chassis.effects import Effects
+from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
@@ -26,13 +26,12 @@ async def build(service: Service, settings: Settings) -> None:
     welcoming = Effects(
         service.pool,
         welcomes.KIND,
-        Welcomes(service.outbox, voice, service.sealer).perform,
+        Welcomes(service.outbox, voice, service.sealer),
         at_once=settings.welcomes_at_once,
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
-    messaging = Effects(
-        service.pool, alerts.KIND, AlertMessages(service.outbox, voice, service.sealer, gather).perform, at_once=8
-    )
+    messages = AlertMessages(service.outbox, voice, service.sealer, gather)
+    messaging = Effects(service.pool, alerts.KIND, OneByOne(messages.perform), at_once=8)
     service.on_close(welcoming.drain)
     service.on_close(messaging.drain)
 

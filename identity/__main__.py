@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
-from chassis.effects import Effects
+from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from identity import consumers
@@ -26,10 +26,10 @@ async def build(service: Service, settings: Settings) -> None:
     book = WeComBook(wecoms)
 
     reads = ContactReads(service.outbox, book, service.sealer, service.identifiers)
-    reading = Effects(service.pool, contacts.KIND, reads.perform, at_once=settings.contact_reads_at_once)
+    reading = Effects(service.pool, contacts.KIND, reads, at_once=settings.contact_reads_at_once)
     service.on_close(reading.drain)
     sync = StaffSync(service.outbox, book, service.sealer, timedelta(seconds=settings.staff_sync_seconds))
-    syncing = Effects(service.pool, staff.KIND, sync.perform, at_once=1)
+    syncing = Effects(service.pool, staff.KIND, OneByOne(sync.perform), at_once=1)
     service.on_close(syncing.drain)
 
     service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))

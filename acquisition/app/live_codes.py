@@ -84,11 +84,11 @@ class LiveCodes:
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
                     await store.failed(tx.connection, claim.corp_id, claim.key, str(error))
-                    await due.finish(tx.connection, KIND, [claim], f"errcode {error.errcode}")
+                    await due.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
                 else:
                     later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
-                    await due.postpone(tx.connection, KIND, claim, later)
+                    await due.postpone(tx.connection, KIND, [(claim, later)])
             return
         async with self._outbox.transaction() as tx:
             await store.made(tx.connection, claim.corp_id, claim.key, way.config_id, way.qr_code)
-            await due.finish(tx.connection, KIND, [claim], "made")
+            await due.finish(tx.connection, KIND, [(claim, "made")])

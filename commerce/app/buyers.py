@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -33,35 +34,67 @@ class BuyerBook(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A buyer to ask about, and what the mall said: other names, or nothing yet (`again`)."""
+
+    claim: due.Claim
+    mall_id: str
+    kind: str
+    sealed: bytes
+    names: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+
+
 class BuyerQueries:
+    """Performs the queries (chassis.effects.Performer)."""
+
     def __init__(self, outbox: Outbox, book: BuyerBook, sealer: Sealer, identifiers: Identifiers) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
 
-    async def perform(self, claim: due.Claim) -> None:
-        corp_id = claim.corp_id
+    async def prepare(self, claims: Sequence[due.Claim]) -> list[Query]:
         async with self._outbox.pool.acquire() as connection:
-            row = await store.get(connection, corp_id, claim.key)
-        if row is None:
-            return
+            rows = await store.get(connection, [(claim.corp_id, claim.key) for claim in claims])
+        found = []
+        for claim in claims:
+            row = rows.get((claim.corp_id, claim.key))
+            if row is not None:
+                found.append(Query(claim, row["mall_id"], row["kind"], row["sealed"]))
+        return found
+
+    async def call(self, item: Query) -> Query:
+        corp_id = item.claim.corp_id
         try:
-            names = await self._book.who(corp_id, row["mall_id"], row["kind"], self._sealer.open(corp_id, row["sealed"]))
+            value = self._sealer.open(corp_id, item.sealed)
+            return replace(item, names=await self._book.who(corp_id, item.mall_id, item.kind, value))
         except MallAway as error:
-            log.warning("buyer_query_waits", corp_id=corp_id, mall_id=row["mall_id"], error=str(error))
-            async with self._outbox.transaction() as tx:
-                later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 60)
-                await due.postpone(tx.connection, KIND, claim, later)
-            return
+            log.warning("buyer_query_waits", corp_id=corp_id, mall_id=item.mall_id, error=str(error))
+            return replace(item, again=True)
         except MallRefused as error:
-            log.warning("buyer_unknown", corp_id=corp_id, mall_id=row["mall_id"], error=str(error))
-            names = {}
-        found = [Identifier(kind=row["kind"], id=claim.key, sealed=row["sealed"])]
-        for kind, value in sorted(names.items()):
-            name = self._identifiers.name(corp_id, kind, value)
-            if name is not None and name.id != claim.key:
-                found.append(Identifier(kind=name.kind, id=name.id, sealed=name.sealed))
+            log.warning("buyer_unknown", corp_id=corp_id, mall_id=item.mall_id, error=str(error))
+            return item
+
+    async def settle(self, outcomes: Sequence[Query]) -> None:
+        now = datetime.now(UTC)
         async with self._outbox.transaction() as tx:
-            if len(found) > 1:
-                fact = BuyerIdentified(corp_id=corp_id, mall_id=row["mall_id"], identifiers=found, at=datetime.now(UTC))
-                tx.state(fact, corp_id=corp_id)
-                await store.identified(tx.connection, corp_id, claim.key)
-            await due.finish(tx.connection, KIND, [claim], f"{len(found) - 1} other names")
+            identified = []
+            for item in outcomes:
+                corp_id = item.claim.corp_id
+                others = [self._identifiers.name(corp_id, kind, value) for kind, value in sorted(item.names.items())]
+                found = [Identifier(kind=item.kind, id=item.claim.key, sealed=item.sealed)]
+                found += [Identifier(kind=name.kind, id=name.id, sealed=name.sealed) for name in others if name]
+                if len(found) > 1:
+                    fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=now)
+                    tx.state(fact, corp_id=corp_id)
+                    identified.append((corp_id, item.claim.key))
+            await store.identified(tx.connection, identified)
+            await due.finish(
+                tx.connection,
+                KIND,
+                [(item.claim, f"{len(item.names)} other names") for item in outcomes if not item.again],
+            )
+            await due.postpone(
+                tx.connection,
+                KIND,
+                [(item.claim, now + PATIENCE * min(item.claim.attempts, 60)) for item in outcomes if item.again],
+            )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.pool import Connection
 
 Row = Mapping[str, Any]
+Buyer = tuple[str, str]  # corp, buyer id
 
 
-async def get(connection: Connection, corp_id: str, buyer_id: str) -> Row | None:
-    row: Row | None = await connection.fetchrow(
-        "select * from buyers where corp_id = $1 and buyer_id = $2", corp_id, buyer_id
+async def get(connection: Connection, buyers: Sequence[Buyer]) -> dict[Buyer, Row]:
+    rows = await connection.fetch(
+        "select * from buyers where (corp_id, buyer_id) in (select * from unnest($1::text[], $2::uuid[]))",
+        *zip(*buyers, strict=True),
     )
-    return row
+    return {(row["corp_id"], row["buyer_id"]): row for row in rows}
 
 
-async def identified(connection: Connection, corp_id: str, buyer_id: str) -> None:
-    await connection.execute(
-        "update buyers set identified_at = now() where corp_id = $1 and buyer_id = $2", corp_id, buyer_id
-    )
+async def identified(connection: Connection, buyers: Sequence[Buyer]) -> None:
+    ordered = sorted(buyers)
+    if ordered:
+        await connection.execute(
+            "update buyers b set identified_at = now() from unnest($1::text[], $2::uuid[]) as t(corp_id, buyer_id)"
+            " where (b.corp_id, b.buyer_id) = (t.corp_id, t.buyer_id)",
+            *zip(*ordered, strict=True),
+        )

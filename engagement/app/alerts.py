@@ -73,7 +73,7 @@ class AlertMessages:
             if message is None:
                 rows = await store.open_of(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
                 if not rows:
-                    await due.finish(tx.connection, KIND, [claim], "nothing left")
+                    await due.finish(tx.connection, KIND, [(claim, "nothing left")])
                     return
                 sealed = await names.sealed_contact(tx.connection, corp_id, [row["contact_id"] for row in rows])
                 named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
@@ -95,11 +95,11 @@ class AlertMessages:
             await self._messenger.send_text(corp_id, userid, content, due.CALL_SECONDS)
             delivered, errcode = True, 0
         except WeComAway:
-            await self._again(claim, RETRY)
+            await self._again(claim)
             return
         except WeComError as error:
             if error.passing:
-                await self._again(claim, RETRY)
+                await self._again(claim)
                 return
             log.warning("alert_refused", corp_id=corp_id, userid=userid, errcode=error.errcode)
             delivered, errcode = False, error.errcode
@@ -107,10 +107,10 @@ class AlertMessages:
             await store.end_message(tx.connection, corp_id, message_id, delivered, errcode)
             more = await store.open_of(tx.connection, corp_id, userid, 1)
             if more:
-                await due.postpone(tx.connection, KIND, claim, datetime.now(UTC) + self._gather)
+                await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + self._gather)])
             else:
-                await due.finish(tx.connection, KIND, [claim], "sent")
+                await due.finish(tx.connection, KIND, [(claim, "sent")])
 
-    async def _again(self, claim: due.Claim, pause: timedelta) -> None:
+    async def _again(self, claim: due.Claim) -> None:
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, claim, datetime.now(UTC) + pause)
+            await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY)])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -75,55 +75,83 @@ async def plan(
     await due.schedule_once(tx.connection, KIND, [row for key, row in rows_due.items() if key in new])
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A welcome to send, and what became of it: a status of the table, or another try (`again`)."""
+
+    claim: due.Claim
+    code: str
+    text: str
+    link: Mapping[str, str] | None
+    deadline: datetime
+    status: str = ""
+    errcode: int | None = None
+    ended_at: datetime | None = None
+    again: bool = False
+
+
 class Welcomes:
+    """Sends welcomes (chassis.effects.Performer)."""
+
     def __init__(self, outbox: Outbox, welcomer: Welcomer, sealer: Sealer) -> None:
         self._outbox, self._welcomer, self._sealer = outbox, welcomer, sealer
 
-    async def perform(self, claim: due.Claim) -> None:
-        """Sends one. After a crash it is repeated inside its 20 s; "already welcomed" is then our own welcome."""
-        corp_id = claim.corp_id
+    async def prepare(self, claims: Sequence[due.Claim]) -> list[Sending]:
         async with self._outbox.pool.acquire() as connection:
-            row = await store.get(connection, corp_id, claim.key)
-            if row is None or row["status"] != "OPEN":
-                await due.finish(connection, KIND, [claim], "settled")
-                return
-            rules = await store.rules_of(connection, [corp_id])
-            sealed_customer = await names.sealed_contact(connection, corp_id, [row["contact_id"]])
-            sealed_staff = await names.sealed_staff(connection, corp_id, row["userid"])
-        rule = rules.get((corp_id, row["channel_id"])) or rules.get((corp_id, None))
-        left = (row["deadline"] - datetime.now(UTC)).total_seconds()
-        if rule is None or left <= 0:
-            await self._settle(claim, "WITHOUT_RULE" if rule is None else "LATE", None)
-            return
-        sealed_name = sealed_customer.get(row["contact_id"])
-        text = templates.fill_in(
-            rule["text"],
-            self._sealer.open(corp_id, sealed_name) if sealed_name else None,
-            self._sealer.open(corp_id, sealed_staff) if sealed_staff else None,
-        )
-        code = self._sealer.open(corp_id, row["sealed_code"])
-        link = json.loads(rule["link"]) if rule["link"] else None
+            rows = await store.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
+            rules = await store.rules_of(connection, [claim.corp_id for claim in claims])
+        found, settled = [], []
+        for claim in claims:
+            row = rows.get((claim.corp_id, claim.key))
+            rule = rules.get((claim.corp_id, row["channel_id"])) or rules.get((claim.corp_id, None)) if row else None
+            if row is None or rule is None:
+                # Settled before a crash, or the rule was deleted meanwhile.
+                nothing = Sending(claim, "", "", None, datetime.now(UTC), status="WITHOUT_RULE" if row else "SETTLED")
+                settled.append(nothing)
+                continue
+            text = templates.fill_in(
+                rule["text"], self._opened(claim, row["customer_name"]), self._opened(claim, row["staff_name"])
+            )
+            link = json.loads(rule["link"]) if rule["link"] else None
+            code = self._sealer.open(claim.corp_id, row["sealed_code"])
+            found.append(Sending(claim, code, text, link, row["deadline"]))
+        if settled:
+            await self.settle(settled)
+        return found
+
+    async def call(self, item: Sending) -> Sending:
+        """After a crash it is repeated inside its 20 s; "already welcomed" is then our own welcome."""
+        left = (item.deadline - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            return replace(item, status="LATE")
         try:
-            await self._welcomer.send(corp_id, code, text, link, min(due.CALL_SECONDS, left))
+            await self._welcomer.send(item.claim.corp_id, item.code, item.text, item.link, min(due.CALL_SECONDS, left))
         except WeComAway:
-            await self._again(claim)
+            return replace(item, again=True)
         except WeComError as error:
             if error.passing:
-                await self._again(claim)
-            elif error.errcode == ALREADY_WELCOMED and claim.attempts > 1:
-                await self._settle(claim, "SENT", error.errcode)
-            else:
-                log.warning("welcome_refused", corp_id=corp_id, errcode=error.errcode)
-                await self._settle(claim, "LATE" if error.errcode == CODE_EXPIRED else "REFUSED", error.errcode)
-        else:
-            await self._settle(claim, "SENT", 0)
+                return replace(item, again=True)
+            if error.errcode == ALREADY_WELCOMED and item.claim.attempts > 1:
+                return replace(item, status="SENT", errcode=error.errcode, ended_at=datetime.now(UTC))
+            log.warning("welcome_refused", corp_id=item.claim.corp_id, errcode=error.errcode)
+            status = "LATE" if error.errcode == CODE_EXPIRED else "REFUSED"
+            return replace(item, status=status, errcode=error.errcode)
+        return replace(item, status="SENT", errcode=0, ended_at=datetime.now(UTC))
 
-    async def _settle(self, claim: due.Claim, status: str, errcode: int | None) -> None:
-        sent_at = datetime.now(UTC) if status == "SENT" else None
+    async def settle(self, outcomes: Sequence[Sending]) -> None:
+        retry_at = datetime.now(UTC) + RETRY
         async with self._outbox.transaction() as tx:
-            await store.settle(tx.connection, claim.corp_id, claim.key, status, errcode, sent_at)
-            await due.finish(tx.connection, KIND, [claim], status)
+            done = [item for item in outcomes if not item.again]
+            await store.settle(
+                tx.connection,
+                [
+                    (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
+                    for item in done
+                    if item.status != "SETTLED"
+                ],
+            )
+            await due.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
+            await due.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in outcomes if item.again])
 
-    async def _again(self, claim: due.Claim) -> None:
-        async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, claim, datetime.now(UTC) + RETRY)
+    def _opened(self, claim: due.Claim, sealed: bytes | None) -> str | None:
+        return self._sealer.open(claim.corp_id, sealed) if sealed else None

@@ -58,10 +58,3 @@ async def sealed_contact(connection: Connection, corp_id: str, contact_ids: Sequ
         contact_ids,
     )
     return {row["contact_id"]: row["sealed_name"] for row in rows}
-
-
-async def sealed_staff(connection: Connection, corp_id: str, userid: str) -> bytes | None:
-    sealed: bytes | None = await connection.fetchval(
-        "select sealed_name from staff where corp_id = $1 and userid = $2", corp_id, userid
-    )
-    return sealed

@@ -76,25 +76,28 @@ async def hasten(connection: Connection, kind: str, contacts: Sequence[tuple[str
     )
 
 
-async def get(connection: Connection, corp_id: str, welcome_id: str) -> Row | None:
-    row: Row | None = await connection.fetchrow(
-        "select * from welcomes where corp_id = $1 and welcome_id = $2", corp_id, welcome_id
+async def open_of(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    """(corp, welcome) → the welcome with both sealed names, if it is still open."""
+    rows = await connection.fetch(
+        "select w.*, c.sealed_name as customer_name, s.sealed_name as staff_name from welcomes w"
+        " left join contacts c on (c.corp_id, c.contact_id) = (w.corp_id, w.contact_id)"
+        " left join staff s on (s.corp_id, s.userid) = (w.corp_id, w.userid)"
+        " where w.status = 'OPEN' and (w.corp_id, w.welcome_id) in (select * from unnest($1::text[], $2::uuid[]))",
+        *zip(*keys, strict=True),
     )
-    return row
+    return {(row["corp_id"], row["welcome_id"]): row for row in rows}
 
 
-async def settle(
-    connection: Connection, corp_id: str, welcome_id: str, status: str, errcode: int | None, sent_at: datetime | None
-) -> None:
-    await connection.execute(
-        "update welcomes set status = $3, errcode = $4, sent_at = $5"
-        " where corp_id = $1 and welcome_id = $2 and status = 'OPEN'",
-        corp_id,
-        welcome_id,
-        status,
-        errcode,
-        sent_at,
-    )
+async def settle(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of (corp, welcome, status, errcode, sent_at); a settled welcome stays as it is."""
+    ordered = sorted(rows, key=lambda r: r[:2])
+    if ordered:
+        await connection.execute(
+            "update welcomes w set status = t.s, errcode = t.e, sent_at = t.at"
+            " from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[]) as t(c, i, s, e, at)"
+            " where (w.corp_id, w.welcome_id) = (t.c, t.i) and w.status = 'OPEN'",
+            *zip(*ordered, strict=True),
+        )
 
 
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from chassis import due
-from chassis.errors import Invalid
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
@@ -33,58 +33,71 @@ async def ask(tx: Tx, contacts: Iterable[tuple[str, str]]) -> None:
     await due.schedule_again(tx.connection, KIND, [due.Due(corp_id, contact_id, now) for corp_id, contact_id in contacts])
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A contact to read, and what came of it: its details, or why not (`again`: worth another try)."""
+
+    claim: due.Claim
+    sealed_id: bytes
+    began: datetime | None = None
+    contact: dict[str, Any] | None = None
+    failure: str = ""
+    again: bool = False
+
+
 class ContactReads:
-    """Performs the readings."""
+    """Performs the readings (chassis.effects.Performer)."""
 
     def __init__(self, outbox: Outbox, book: ContactBook, sealer: Sealer, identifiers: Identifiers) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
 
-    async def perform(self, claim: due.Claim) -> None:
-        sealed_id = await self._sealed_id(claim)
-        if sealed_id is None:
-            await self._end(claim, "unknown contact")
-            return
-        began = datetime.now(UTC)
-        try:
-            contact = await self._book.read(claim.corp_id, self._sealer.open(claim.corp_id, sealed_id))
-        except WeComAway:
-            await self._later(claim)
-        except WeComError as error:
-            if error.passing:
-                await self._later(claim)
-            else:
-                log.warning("contact_unreadable", corp_id=claim.corp_id, errcode=error.errcode)
-                await self._end(claim, f"errcode {error.errcode}")
-        else:
-            await self._save(claim, sealed_id, contact, began)
-
-    async def _save(self, claim: due.Claim, sealed_id: bytes, contact: dict[str, Any], began: datetime) -> None:
-        corp_id = claim.corp_id
-        name = contact.get("name")
-        if not isinstance(name, str):
-            raise Invalid("CONTACT_WITHOUT_NAME", field="external_contact.name", expected="text")
-        sealed_name = self._sealer.seal(corp_id, name)
-        names = [Named("external_userid", claim.key, sealed_id)]
-        # Without an open-platform binding there is no unionid; it may appear later.
-        if contact.get("unionid"):
-            unionid = self._identifiers.name(corp_id, "unionid", str(contact["unionid"]))
-            if unionid is not None:
-                names.append(Named(unionid.kind, unionid.id, unionid.sealed))
-        async with self._outbox.transaction() as tx:
-            fact = facts.contact_read(corp_id, claim.key, sealed_id, sealed_name, began)
-            await observe(tx, [Observation(corp_id, tuple(names), began)], "externalcontact/get")
-            await store.save(tx.connection, corp_id, claim.key, sealed_name, fact.version)
-            tx.state(fact, corp_id=corp_id)
-            await due.finish(tx.connection, KIND, [claim], "read")
-
-    async def _sealed_id(self, claim: due.Claim) -> bytes | None:
+    async def prepare(self, claims: Sequence[due.Claim]) -> list[Reading]:
         async with self._outbox.pool.acquire() as connection:
-            return await store.sealed_id(connection, claim.corp_id, claim.key)
+            sealed = await store.sealed_ids(connection, [(claim.corp_id, claim.key) for claim in claims])
+        return [Reading(claim, sealed[claim.corp_id, claim.key]) for claim in claims if (claim.corp_id, claim.key) in sealed]
 
-    async def _end(self, claim: due.Claim, outcome: str) -> None:
-        async with self._outbox.transaction() as tx:
-            await due.finish(tx.connection, KIND, [claim], outcome)
+    async def call(self, item: Reading) -> Reading:
+        corp_id, began = item.claim.corp_id, datetime.now(UTC)
+        try:
+            contact = await self._book.read(corp_id, self._sealer.open(corp_id, item.sealed_id))
+            if not isinstance(contact.get("name"), str):
+                return replace(item, failure="no name in the answer")
+            return replace(item, began=began, contact=contact)
+        except WeComAway:
+            return replace(item, again=True)
+        except WeComError as error:
+            log.warning("contact_unreadable", corp_id=corp_id, errcode=error.errcode)
+            return replace(item, failure=f"errcode {error.errcode}", again=error.passing)
 
-    async def _later(self, claim: due.Claim) -> None:
+    async def settle(self, outcomes: Sequence[Reading]) -> None:
+        now = datetime.now(UTC)
+        read = [item for item in outcomes if item.contact is not None]
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, claim, datetime.now(UTC) + PATIENCE * min(claim.attempts, 30))
+            await observe(tx, [self._observation(item) for item in read], "externalcontact/get")
+            rows = []
+            for item in read:
+                assert item.began is not None and item.contact is not None
+                corp_id, contact_id = item.claim.corp_id, item.claim.key
+                sealed_name = self._sealer.seal(corp_id, item.contact["name"])
+                fact = facts.contact_read(corp_id, contact_id, item.sealed_id, sealed_name, item.began)
+                rows.append((corp_id, contact_id, sealed_name, fact.version))
+                tx.state(fact, corp_id=corp_id)
+            await store.save(tx.connection, rows)
+            await due.finish(
+                tx.connection, KIND, [(item.claim, item.failure or "read") for item in outcomes if not item.again]
+            )
+            await due.postpone(
+                tx.connection,
+                KIND,
+                [(item.claim, now + PATIENCE * min(item.claim.attempts, 30)) for item in outcomes if item.again],
+            )
+
+    def _observation(self, item: Reading) -> Observation:
+        assert item.began is not None and item.contact is not None
+        corp_id = item.claim.corp_id
+        names = [Named("external_userid", item.claim.key, item.sealed_id)]
+        # Without an open-platform binding there is no unionid; it may appear later.
+        unionid = self._identifiers.name(corp_id, "unionid", str(item.contact.get("unionid") or ""))
+        if unionid is not None:
+            names.append(Named(unionid.kind, unionid.id, unionid.sealed))
+        return Observation(corp_id, tuple(names), item.began)

@@ -63,11 +63,27 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
     said = await store.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
     new_edges = [edge for pair, edge in edges.items() if pair not in said or edge.at < said[pair]]
     touched = {end for edge in new_edges for end in (edge.a, edge.b)}
-    touched |= {one for one in names if one not in known}
-    if not touched:
-        return
+    alone = {one: names[one] for one in names if one not in known and one not in touched}
+    if alone:
+        await _add_alone(tx, corp_id, alone)
+    if touched:
+        await _link(tx, corp_id, {one: names[one] for one in touched}, new_edges, source)
 
-    await store.add_placeholders(tx.connection, corp_id, {one: names[one] for one in touched})
+
+async def _add_alone(tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]]) -> None:
+    """New identifiers that nothing links: each is a person. Who meets one that another is adding leaves it to them."""
+    customers = {one: str(uuid7()) for one in names}
+    added = await store.add_persons(tx.connection, corp_id, names, customers)
+    versions = await store.next_versions(tx.connection, len(added))
+    for one, version in zip(added, versions, strict=True):
+        tx.state(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
+
+
+async def _link(
+    tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]], new_edges: Sequence[Edge], source: str
+) -> None:
+    touched = sorted(names)
+    await store.add_placeholders(tx.connection, corp_id, names)
     for _ in range(ROUNDS):
         wanted = await store.reachable(tx.connection, corp_id, touched)
         savepoint = tx.connection.transaction()

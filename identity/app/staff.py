@@ -52,7 +52,7 @@ class StaffSync:
             log.warning("staff_sync_failed", corp_id=claim.corp_id, error=str(error))
             next_time = datetime.now(UTC) + PATIENCE
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, claim, next_time)
+            await due.postpone(tx.connection, KIND, [(claim, next_time)])
 
     async def sync(self, corp_id: str) -> int:
         """Reads the book and states who is new, changed or gone; returns how many members it has."""

@@ -47,6 +47,25 @@ async def add_placeholders(connection: Connection, corp_id: str, names: Mapping[
     )
 
 
+async def add_persons(
+    connection: Connection, corp_id: str, names: Mapping[str, tuple[str, bytes]], customers: Mapping[str, str]
+) -> list[str]:
+    """Identifiers with a customer of their own each; returns those that were not there, sorted."""
+    ids = sorted(names)
+    rows = await connection.fetch(
+        "with added as (insert into identifiers (corp_id, identifier_id, kind, sealed, customer_id)"
+        " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) on conflict do nothing"
+        " returning corp_id, identifier_id, customer_id), made as (insert into customers (corp_id, customer_id)"
+        " select corp_id, customer_id from added) select identifier_id from added order by identifier_id",
+        corp_id,
+        ids,
+        [names[one][0] for one in ids],
+        [names[one][1] for one in ids],
+        [customers[one] for one in ids],
+    )
+    return [row["identifier_id"] for row in rows]
+
+
 async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) -> list[str]:
     """The identifiers and all that edges connect them to, not passing through quarantined ones; sorted."""
     rows = await connection.fetch(
