@@ -34,7 +34,7 @@ bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.j
 
 lint: $(VENV)/.test proto ## Style, types, arrows between packages, contract
 	@ruff check . && ruff format --check .
-	@mypy
+	@python -m mypy
 	@lint-imports
 	@buf lint
 	@deploy/local/buf_breaking.sh "$(BASE)"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
+
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
 from acquisition.app import live_codes
@@ -10,7 +12,6 @@ from acquisition.rpc.channels import Channels
 from acquisition.rpc.live_codes import LiveCodeDoor
 from acquisition.settings import Settings
 from acquisition.store.channels import ensure_default
-from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from acquisition.app.touches import Added, acquire
 from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
+
+from acquisition.app.touches import Added, acquire
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx

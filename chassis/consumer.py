@@ -35,7 +35,7 @@ Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Durable:
-    """One handler and what it is fed. `name` is the durable's name on the server: never reuse it for another meaning."""
+    """One handler and what it is fed. `name` is the durable's name on the server: it never takes another meaning."""
 
     name: str
     stream: str
@@ -67,7 +67,10 @@ class Consumer:
             self.durable.stream,
             ConsumerConfig(
                 durable_name=self.durable.name,
-                filter_subjects=[subject_of(message) + (".>" if self.durable.stream == "STAFF" else "") for message in self.durable.types],
+                filter_subjects=[
+                    subject_of(message) + (".>" if self.durable.stream == "STAFF" else "")
+                    for message in self.durable.types
+                ],
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,
                 ack_wait=ACK_WAIT_SECONDS,

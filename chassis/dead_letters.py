@@ -75,7 +75,8 @@ def _fact_id(headers: Mapping[str, str]) -> str:
 async def replay(connection: Connection, js: nats.js.JetStreamContext, durable: str | None) -> int:
     """Sends every buried fact again under a new message id; only the durable that buried it takes it anew."""
     rows = await connection.fetch(
-        "select * from dead_letters where replayed_at is null and ($1::text is null or durable = $1) order by at", durable
+        "select * from dead_letters where replayed_at is null and ($1::text is null or durable = $1) order by at",
+        durable,
     )
     for row in rows:
         async with connection.transaction():

@@ -79,9 +79,7 @@ def state_fact(
     return Fact(identity, corp_id, SUBJECT_PREFIX + name + subject_suffix, headers, message.SerializeToString())
 
 
-def decode(
-    types: Mapping[str, type[Message]], subject: str, headers: Mapping[str, str], payload: bytes
-) -> Received:
+def decode(types: Mapping[str, type[Message]], subject: str, headers: Mapping[str, str], payload: bytes) -> Received:
     """Raises Invalid when an attribute is missing, the type is not one of `types`, or the body does not parse."""
     for attribute in ("ce-id", "ce-type", "corp-id"):
         if not headers.get(attribute):

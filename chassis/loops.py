@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
@@ -43,10 +44,8 @@ class Loop:
                 await asyncio.sleep(pause * (1 + random.random()))
                 pause = min(pause * 2, 5.0)
             if done == 0 and not self._stopping:
-                try:
+                with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._interval * (0.9 + 0.2 * random.random()))
-                except asyncio.TimeoutError:
-                    pass
 
     def stop(self) -> None:
         self._stopping = True

@@ -13,7 +13,10 @@ BATCH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 RPC_SECONDS = Histogram(
-    "bihuan_rpc_seconds", "gRPC calls served", ["method", "code"], buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+    "bihuan_rpc_seconds",
+    "gRPC calls served",
+    ["method", "code"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 BACKLOG = Gauge("bihuan_backlog_rows", "Rows that wait", ["what"])
 WECOM_CALLS = Counter("bihuan_wecom_calls_total", "Calls to WeCom", ["api", "errcode"])

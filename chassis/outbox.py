@@ -52,12 +52,11 @@ class Outbox:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Commits state and facts, then hands the facts to the publisher; it does not wait for their acks."""
-        async with self.pool.acquire() as connection:
-            async with connection.transaction():
-                tx = Tx(connection, self._source)
-                yield tx
-                if tx.facts:
-                    await _insert(connection, tx.facts)
+        async with self.pool.acquire() as connection, connection.transaction():
+            tx = Tx(connection, self._source)
+            yield tx
+            if tx.facts:
+                await _insert(connection, tx.facts)
         if tx.facts:
             task = asyncio.create_task(self._publish(tx.facts))
             self._publishing.add(task)
@@ -93,7 +92,9 @@ class Outbox:
                 SWEEP_AGE_SECONDS,
                 SWEEP_ROWS,
             )
-            facts = [Fact(r["fact_id"], r["corp_id"], r["subject"], json.loads(r["headers"]), r["payload"]) for r in rows]
+            facts = [
+                Fact(r["fact_id"], r["corp_id"], r["subject"], json.loads(r["headers"]), r["payload"]) for r in rows
+            ]
             confirmed = await asyncio.wait_for(publish_until_confirmed(self._js, facts), timeout=8) if facts else []
             await connection.execute(
                 "delete from outbox where (corp_id, fact_id) in (select * from unnest($1::text[], $2::uuid[]))",

@@ -12,7 +12,7 @@ from chassis.errors import Invalid
 MOST = 200
 USUAL = 50
 NIL = "00000000-0000-0000-0000-000000000000"
-TOKEN_PREFIX = "p1:"
+TOKEN_HEAD = "p1:"  # noqa: S105 (a mark, not a secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Page:
         """Token of the page after one that ended with these keys; empty when that was the last."""
         if len(keys) < self.size:
             return ""
-        return base64.urlsafe_b64encode((TOKEN_PREFIX + keys[-1]).encode()).decode().rstrip("=")
+        return base64.urlsafe_b64encode((TOKEN_HEAD + keys[-1]).encode()).decode().rstrip("=")
 
 
 def page(size: int, token: str) -> Page:
@@ -38,9 +38,9 @@ def page(size: int, token: str) -> Page:
             text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         except (binascii.Error, ValueError):
             text = ""
-        if not text.startswith(TOKEN_PREFIX):
+        if not text.startswith(TOKEN_HEAD):
             raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before")
-        after = text.removeprefix(TOKEN_PREFIX)
+        after = text.removeprefix(TOKEN_HEAD)
     return Page(size or USUAL, after)
 
 

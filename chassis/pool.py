@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import asyncpg
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 else:
     Connection = Any
     Pool = Any
+
+
+class Row(Protocol):
+    """A row, whether it came from PostgreSQL or was put together here."""
+
+    def __getitem__(self, key: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
+
 
 # statement < transaction < the consumers' ack wait (chassis.bus)
 BOUNDS = {

@@ -63,8 +63,8 @@ class _Guard(grpc.aio.ServerInterceptor):
             return handler
         behaviour, method, key = handler.unary_unary, details.method, self._key
 
-        async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            metadata = {k: v for k, v in context.invocation_metadata() or ()}
+        async def serve(request: Any, context: Any) -> Any:
+            metadata = {str(k): str(v) for k, v in context.invocation_metadata() or ()}
             started = time.perf_counter()
             code, reason = grpc.StatusCode.OK, ""
             structlog.contextvars.bind_contextvars(

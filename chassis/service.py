@@ -1,6 +1,6 @@
 """A service's process: starts in order, tells the truth about its readiness, drains in reverse.
 
-    settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
+settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Service:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
         counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
         for row in await self.pool.fetch(
-            "select kind, count(*) as n from due_rows where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
+            "select kind, count(*) as n from due_rows"
+            " where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
         ):
             counts[row["kind"]] = row["n"]
         for name, table in self._queues.items():

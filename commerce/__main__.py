@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
+
 from chassis.effects import Effects
 from chassis.service import Service, run
 from commerce import consumers

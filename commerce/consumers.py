@@ -9,6 +9,7 @@ from typing import Any
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, RelationChanged
 from bihuan.mall.v1 import facts_pb2 as mall
+
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx

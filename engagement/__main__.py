@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
+
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs

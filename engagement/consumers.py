@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
+
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.identifiers import Identifiers

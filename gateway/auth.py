@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 import grpc
 import jwt
 from aiohttp import web
-
 from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
+
 from chassis.caller import Caller
 from chassis.corps import Corp, Corps
 from chassis.errors import Forbidden, Invalid, NotFound, Unauthenticated

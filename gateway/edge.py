@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from bihuan.common.v1.identifier_pb2 import Identifier
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
-from bihuan.common.v1.identifier_pb2 import Identifier
 from chassis.bus import publish
 from chassis.facts import state_fact
 from chassis.identifiers import Identifiers

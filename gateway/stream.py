@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from nats.errors import Error as NatsError
@@ -20,7 +21,6 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 from prometheus_client import Gauge
 
-from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
 from chassis.caller import Caller
 from chassis.errors import Forbidden, Invalid, Limited, Unavailable
 from chassis.facts import subject_of
@@ -182,9 +182,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
     app.router.add_get("/api/v1/stream", stream, allow_head=False)
 
 
-async def _send(
-    response: web.StreamResponse, reader: Reader, missed: list[Event], whole: bool, last: int
-) -> None:
+async def _send(response: web.StreamResponse, reader: Reader, missed: list[Event], whole: bool, last: int) -> None:
     try:
         await response.write(b"retry: 1000\n: open\n\n" if whole else b"retry: 1000\nevent: reset\ndata: {}\n\n")
         for event in missed:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
+
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
@@ -19,6 +20,7 @@ from identity.rpc.customers import Customers
 from identity.rpc.staff import StaffMembers
 from identity.settings import Settings
 from identity.store.access import seed_roles
+
 
 async def build(service: Service, settings: Settings) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps)
@@ -42,9 +44,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server, StaffMembers(service.pool, service.sealer, sync)
     )
-    service.serve(
-        staff_service_pb2_grpc.add_AccessServiceServicer_to_server, AccessDoor(Access(service.pool, book))
-    )
+    service.serve(staff_service_pb2_grpc.add_AccessServiceServicer_to_server, AccessDoor(Access(service.pool, book)))
 
     corps = list(service.corps)
     async with service.pool.acquire() as connection:

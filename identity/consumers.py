@@ -10,6 +10,7 @@ from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
 from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
 from bihuan.wecom.v1 import facts_pb2 as wecom
+
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx
@@ -33,9 +34,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
         kind = FOLLOW_KINDS.get(type(message))
         if kind is not None:
             by_transfer = isinstance(message, wecom.ContactDeleted) and message.by_transfer
-            followed.append(
-                Followed(fact.corp_id, fact.id, message.contact.id, message.userid, kind, by_transfer, at)
-            )
+            followed.append(Followed(fact.corp_id, fact.id, message.contact.id, message.userid, kind, by_transfer, at))
         seen.append(Observation(fact.corp_id, (_named(message.contact),), at))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))

@@ -35,6 +35,13 @@ class WeComContactWays:
     async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay:
         answer = await self._wecoms.of(corp_id).post(
             "externalcontact/add_contact_way",
-            {"type": MULTI, "scene": QR_CODE, "remark": remark, "skip_verify": True, "state": state, "user": list(userids)},
+            {
+                "type": MULTI,
+                "scene": QR_CODE,
+                "remark": remark,
+                "skip_verify": True,
+                "state": state,
+                "user": list(userids),
+            },
         )
         return ContactWay(answer["config_id"], answer.get("qr_code", ""))

@@ -17,6 +17,7 @@ from chassis import due
 from chassis.errors import Invalid, NotFound
 from chassis.outbox import Outbox
 from chassis.paging import text
+from chassis.pool import Row
 from chassis.wecom.client import WeComAway, WeComError
 
 KIND = "contact_way"
@@ -44,7 +45,7 @@ class LiveCodes:
     def __init__(self, outbox: Outbox, ways: ContactWays) -> None:
         self._outbox, self._ways = outbox, ways
 
-    async def create(self, corp_id: str, channel_id: str, name: str, userids: Sequence[str]) -> store.Row:
+    async def create(self, corp_id: str, channel_id: str, name: str, userids: Sequence[str]) -> Row:
         """The code, still PENDING. Raises Invalid or NotFound."""
         name = text(name, "name", most=30)
         members = list(dict.fromkeys(userid.strip().lower() for userid in userids))
@@ -56,12 +57,10 @@ class LiveCodes:
             if await channels.get(tx.connection, corp_id, channel_id) is None:
                 raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
             row = await store.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
-            await due.schedule_once(
-                tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))]
-            )
+            await due.schedule_once(tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))])
         return row
 
-    async def pause(self, corp_id: str, live_code_id: str) -> store.Row:
+    async def pause(self, corp_id: str, live_code_id: str) -> Row:
         async with self._outbox.transaction() as tx:
             row = await store.pause(tx.connection, corp_id, live_code_id)
         if row is None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
+from bihuan.common.v1.identifier_pb2 import Identifier
 
 from acquisition.domain.touches import Code, Touch, kinds_of, route
 from acquisition.store import channels, live_codes
 from acquisition.store import touches as store
-from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
-from bihuan.common.v1.identifier_pb2 import Identifier
 from chassis.outbox import Tx
+from chassis.pool import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
         )
     await store.insert(tx.connection, rows)
 
-    by_contact: dict[store.Contact, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    by_contact: dict[store.Contact, dict[str, Row]] = defaultdict(dict)
     for row in await store.of_contacts(tx.connection, contacts):
         by_contact[row["corp_id"], row["contact_id"]][row["touch_id"]] = row
     changed = []
@@ -79,7 +80,7 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
         await store.set_kinds(tx.connection, changed)
 
 
-def _acquired(row: Mapping[str, Any], kind: str, version: int) -> CustomerAcquired:
+def _acquired(row: Row, kind: str, version: int) -> CustomerAcquired:
     return CustomerAcquired(
         corp_id=row["corp_id"],
         touch_id=row["touch_id"],

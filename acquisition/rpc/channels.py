@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC
 from typing import Any
 
+from bihuan.acquisition.v1 import channel_service_pb2 as pb
+from bihuan.acquisition.v1 import channel_service_pb2_grpc as grpc_pb
 from uuid_utils import uuid7
 
 from acquisition.store import channels as store
-from bihuan.acquisition.v1 import channel_service_pb2 as pb
-from bihuan.acquisition.v1 import channel_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, NotFound
-from chassis.pool import Pool
+from chassis.moments import as_of
+from chassis.pool import Pool, Row
 
 
 class Channels(grpc_pb.ChannelServiceServicer):
@@ -47,10 +46,10 @@ class Channels(grpc_pb.ChannelServiceServicer):
     async def GetChannelFigures(
         self, request: pb.GetChannelFiguresRequest, context: Any
     ) -> pb.GetChannelFiguresResponse:
-        as_of = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+        moment = as_of(request)
         async with self._pool.acquire() as connection:
-            rows = await store.figures(connection, caller().corp_id, as_of)
-            fallbacks = await store.fallbacks(connection, caller().corp_id, as_of)
+            rows = await store.figures(connection, caller().corp_id, moment)
+            fallbacks = await store.fallbacks(connection, caller().corp_id, moment)
         return pb.GetChannelFiguresResponse(
             channels=[
                 pb.ChannelFigure(
@@ -64,7 +63,7 @@ class Channels(grpc_pb.ChannelServiceServicer):
         )
 
 
-def _channel(row: Mapping[str, Any]) -> pb.Channel:
+def _channel(row: Row) -> pb.Channel:
     return pb.Channel(
         channel_id=row["channel_id"], name=row["name"], is_default=row["is_default"], created_at=row["created_at"]
     )

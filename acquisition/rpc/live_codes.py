@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from bihuan.acquisition.v1 import live_code_service_pb2 as pb
+from bihuan.acquisition.v1 import live_code_service_pb2_grpc as grpc_pb
 
 from acquisition.app.live_codes import LiveCodes
 from acquisition.store import live_codes as store
-from bihuan.acquisition.v1 import live_code_service_pb2 as pb
-from bihuan.acquisition.v1 import live_code_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import NotFound
-from chassis.pool import Pool
+from chassis.pool import Pool, Row
 
 
 class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
@@ -50,7 +51,7 @@ class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
         )
 
 
-def _live_code(row: Mapping[str, Any]) -> pb.LiveCode:
+def _live_code(row: Row) -> pb.LiveCode:
     return pb.LiveCode(
         live_code_id=row["live_code_id"],
         channel_id=row["channel_id"],

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from uuid_utils import uuid7
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 
-Row = Mapping[str, Any]
 DEFAULT_NAME = "自然流量"
 
 
@@ -50,8 +48,8 @@ async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | No
     return row
 
 
-async def page(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from channels where corp_id = $1 and channel_id > $2 order by channel_id limit $3",
         corp_id,
         after,
@@ -60,9 +58,9 @@ async def page(connection: Connection, corp_id: str, after: str, limit: int) -> 
     return rows
 
 
-async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> list[Row]:
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Sequence[Row]:
     """Per channel: customers by their first add, and adds. A contact identity has not placed yet counts as itself."""
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         "with adds as (select t.*, coalesce(i.customer_id, t.contact_id) as person from touches t"
         " left join customer_identifiers i on i.corp_id = t.corp_id and i.identifier_id = t.contact_id"
         " where t.corp_id = $1 and t.kind <> 'CONFIRMED' and ($2::timestamptz is null or t.added_at <= $2)),"

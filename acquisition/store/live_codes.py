@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 
 async def insert(
-    connection: Connection, corp_id: str, live_code_id: str, channel_id: str, name: str, userids: Sequence[str], state: str
+    connection: Connection,
+    corp_id: str,
+    live_code_id: str,
+    channel_id: str,
+    name: str,
+    userids: Sequence[str],
+    state: str,
 ) -> Row:
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         "insert into live_codes (corp_id, live_code_id, channel_id, name, userids, state)"
         " values ($1, $2, $3, $4, $5, $6) returning *",
         corp_id,
@@ -23,6 +26,7 @@ async def insert(
         list(userids),
         state,
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row
 
 
@@ -33,8 +37,8 @@ async def get(connection: Connection, corp_id: str, live_code_id: str) -> Row | 
     return row
 
 
-async def page(connection: Connection, corp_id: str, channel_id: str | None, after: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def page(connection: Connection, corp_id: str, channel_id: str | None, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from live_codes where corp_id = $1 and ($2::uuid is null or channel_id = $2) and live_code_id > $3"
         " order by live_code_id limit $4",
         corp_id,
@@ -45,9 +49,9 @@ async def page(connection: Connection, corp_id: str, channel_id: str | None, aft
     return rows
 
 
-async def by_states(connection: Connection, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+async def by_states(connection: Connection, pairs: Sequence[tuple[str, str]]) -> Sequence[Row]:
     """(corp, state) → codes."""
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         "select corp_id, state, live_code_id, channel_id, paused_at from live_codes"
         " where (corp_id, state) in (select * from unnest($1::text[], $2::text[]))",
         [corp_id for corp_id, _ in pairs],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 
-Row = Mapping[str, Any]
 Contact = tuple[str, str]  # corp, contact id
 
 
@@ -35,9 +34,9 @@ async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> Non
     )
 
 
-async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> list[Row]:
+async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> Sequence[Row]:
     columns = list(zip(*sorted(contacts), strict=True))
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         "select * from touches where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))", *columns
     )
     return rows

@@ -49,7 +49,9 @@ class WeComAway(Exception):
 class WeCom:
     """One app's calls. One instance per process and app: its budgets are per API."""
 
-    def __init__(self, session: aiohttp.ClientSession, js: JetStreamContext, sealer: Sealer, corp: Corp, app: App) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, js: JetStreamContext, sealer: Sealer, corp: Corp, app: App
+    ) -> None:
         self.corp = corp
         self.app = app
         self._session = session
@@ -99,14 +101,15 @@ class WeCom:
             metrics.WECOM_CALLS.labels(api, "timeout").inc()
             raise WeComAway(f"{api}: no answer within {seconds} s") from error
 
-    async def _send(
-        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    async def _send(self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None) -> dict[str, Any]:
         # WeCom refuses \uXXXX escapes: real UTF-8 on the wire.
         data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
         try:
             async with self._session.request(
-                method, f"{self.corp.api_base}/cgi-bin/{api}", params=params, data=data,
+                method,
+                f"{self.corp.api_base}/cgi-bin/{api}",
+                params=params,
+                data=data,
                 headers={"Content-Type": "application/json"},
             ) as response:
                 if response.status != 200:
@@ -120,9 +123,7 @@ class WeCom:
         return answer
 
     async def _fetch_token(self) -> tuple[str, float]:
-        answer = await self._send(
-            "GET", "gettoken", {"corpid": self.corp.corp_id, "corpsecret": self.app.secret}, None
-        )
+        answer = await self._send("GET", "gettoken", {"corpid": self.corp.corp_id, "corpsecret": self.app.secret}, None)
         if answer.get("errcode", 0) != 0:
             raise WeComError("gettoken", int(answer["errcode"]), str(answer.get("errmsg", "")))
         return str(answer["access_token"]), float(answer["expires_in"])

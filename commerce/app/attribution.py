@@ -6,17 +6,17 @@ which locks the orders before it reads: of two changes that could not see each o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
+
 from chassis.corps import Corps
 from chassis.outbox import Outbox, Tx
+from chassis.pool import Row
 from chassis.staff_subject import staff_suffix
 from commerce.domain.alerts import alert_id
 from commerce.store import attribution as store
+from commerce.store.orders import Key
 
 MARKS = 1000
 
@@ -36,7 +36,7 @@ class Attribution:
                     await self._attribute(tx, keys)
         return len(marked)
 
-    async def _attribute(self, tx: Tx, keys: list[store.Key]) -> None:
+    async def _attribute(self, tx: Tx, keys: list[Key]) -> None:
         changed = await store.attribute(tx.connection, keys, self._days)
         if not changed:
             return
@@ -53,7 +53,7 @@ class Attribution:
             tx.state(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
 
 
-def _attributed(row: Mapping[str, Any], order: Mapping[str, Any]) -> OrderAttributed:
+def _attributed(row: Row, order: Row) -> OrderAttributed:
     currency = order["currency"]
     return OrderAttributed(
         corp_id=row["corp_id"],
@@ -69,7 +69,7 @@ def _attributed(row: Mapping[str, Any], order: Mapping[str, Any]) -> OrderAttrib
     )
 
 
-def _paid_alert(row: Mapping[str, Any], order: Mapping[str, Any]) -> StaffAlertRaised:
+def _paid_alert(row: Row, order: Row) -> StaffAlertRaised:
     kind = AlertKind.ALERT_KIND_ORDER_PAID
     return StaffAlertRaised(
         alert_id=alert_id(row["corp_id"], row["mall_id"], row["order_id"], AlertKind.Name(kind), row["userid"]),

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
 from bihuan.common.v1.identifier_pb2 import Identifier
+
 from chassis import due
 from chassis.identifiers import Identifiers
 from chassis.logs import log
+from chassis.moments import stamp
 from chassis.outbox import Outbox
 from chassis.sealing import Sealer
 from commerce.store import buyers as store
@@ -84,7 +86,7 @@ class BuyerQueries:
                 found = [Identifier(kind=item.kind, id=item.claim.key, sealed=item.sealed)]
                 found += [Identifier(kind=name.kind, id=name.id, sealed=name.sealed) for name in others if name]
                 if len(found) > 1:
-                    fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=now)
+                    fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(now))
                     tx.state(fact, corp_id=corp_id)
                     identified.append((corp_id, item.claim.key))
             await store.identified(tx.connection, identified)

@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from chassis import dead_letters, due
 from chassis.facts import Received
 from chassis.outbox import Tx
+from chassis.pool import Row
 from commerce.app.buyers import KIND as BUYER_QUERY
 from commerce.domain.orders import EXCESS, Facet, Refund, fold, settle_refunds
 from commerce.store import attribution
@@ -55,9 +55,9 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
         by_order[message.key].append(message)
     locked = await store.lock(tx.connection, sorted(by_order))
 
-    updated: dict[store.Key, Mapping[str, Any]] = {}
+    updated: dict[store.Key, Row] = {}
     for key, own in by_order.items():
-        changes = fold(locked[key], (facet for message in own for facet in message.facets))
+        changes = fold(dict(locked[key]), (facet for message in own for facet in message.facets))
         if changes:
             updated[key] = {**locked[key], **changes}
     if updated:
@@ -77,7 +77,7 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
 
 
 async def _take_refunds(
-    tx: Tx, messages: Iterable[OrderMessage], orders: Mapping[store.Key, Mapping[str, Any]], durable: str
+    tx: Tx, messages: Iterable[OrderMessage], orders: Mapping[store.Key, Row], durable: str
 ) -> None:
     await store.add_refunds(
         tx.connection,
@@ -97,7 +97,7 @@ async def _take_refunds(
             if m.refund is not None and m.fact is not None
         ],
     )
-    by_order: dict[store.Key, list[Mapping[str, Any]]] = defaultdict(list)
+    by_order: dict[store.Key, list[Row]] = defaultdict(list)
     for row in await store.refunds_of(tx.connection, sorted(orders)):
         by_order[row["corp_id"], row["mall_id"], row["order_id"]].append(row)
     changed = []

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bihuan.commerce.v1 import gmv_service_pb2 as pb
 from bihuan.commerce.v1 import gmv_service_pb2_grpc as grpc_pb
 from bihuan.common.v1.money_pb2 import Money
+
 from chassis.caller import caller
+from chassis.moments import as_of
 from chassis.pool import Pool
 from commerce.domain.gmv import average
 from commerce.store import figures as store
@@ -19,10 +20,10 @@ class Gmv(grpc_pb.GmvServiceServicer):
         self._pool = pool
 
     async def GetOrderFigures(self, request: pb.GetOrderFiguresRequest, context: Any) -> pb.GetOrderFiguresResponse:
-        as_of = _as_of(request)
+        moment = as_of(request)
         async with self._pool.acquire() as connection:
-            statuses = await store.by_status(connection, caller().corp_id, as_of)
-            row = await store.totals(connection, caller().corp_id, as_of)
+            statuses = await store.by_status(connection, caller().corp_id, moment)
+            row = await store.totals(connection, caller().corp_id, moment)
         figures = pb.GetOrderFiguresResponse(
             by_status=[
                 pb.OrderCount(status=f"ORDER_STATUS_{status}", orders=count) for status, count in statuses.items()
@@ -48,7 +49,7 @@ class Gmv(grpc_pb.GmvServiceServicer):
 
     async def _shares(self, request: Any, by: str) -> list[pb.GmvShare]:
         async with self._pool.acquire() as connection:
-            rows = await store.shares(connection, caller().corp_id, _as_of(request), by)
+            rows = await store.shares(connection, caller().corp_id, as_of(request), by)
         return [
             pb.GmvShare(
                 key=row["key"] or "",
@@ -58,11 +59,6 @@ class Gmv(grpc_pb.GmvServiceServicer):
             )
             for row in rows
         ]
-
-
-def _as_of(request: Any) -> datetime | None:
-    moment: datetime | None = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
-    return moment
 
 
 def _money(fen: int) -> Money:

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from bihuan.commerce.v1 import order_service_pb2 as pb
 from bihuan.commerce.v1 import order_service_pb2_grpc as grpc_pb
 from bihuan.common.v1.money_pb2 import Money
+
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import Invalid, NotFound
-from chassis.pool import Pool
+from chassis.pool import Pool, Row
 from commerce.store import orders as store
 
 
@@ -49,7 +49,7 @@ def _position(after: str) -> tuple[datetime, str, str]:
         raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before") from None
 
 
-def _order(row: Mapping[str, Any]) -> pb.Order:
+def _order(row: Row) -> pb.Order:
     currency = row["currency"]
     return pb.Order(
         mall_id=row["mall_id"],

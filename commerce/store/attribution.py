@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 from commerce.store.orders import Key
 
-Row = Mapping[str, Any]
 Identifier = tuple[str, str]  # corp, identifier id
 
 
@@ -47,14 +46,14 @@ async def lock_orders_of(connection: Connection, identifiers: Sequence[Identifie
     return [(row["corp_id"], row["mall_id"], row["order_id"]) for row in rows]
 
 
-async def attribute(connection: Connection, keys: Sequence[Key], days: Mapping[str, int]) -> list[Row]:
+async def attribute(connection: Connection, keys: Sequence[Key], days: Mapping[str, int]) -> Sequence[Row]:
     """Attributes the orders and returns those whose attribution or worth changed.
 
     Employee: a living follow relation at the order's time, latest added first. Channel: the last acquisition touch at
     or before the order, within the corp's window. Both over all contacts of the buyer's customer.
     """
     corps = sorted({key[0] for key in keys})
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         "with wanted as (select o.*, w.days from unnest($1::text[], $2::text[], $3::text[]) as t(c, m, i)"
         " join orders o on (o.corp_id, o.mall_id, o.order_id) = (t.c, t.m, t.i)"
         " join unnest($4::text[], $5::int[]) as w(corp_id, days) on w.corp_id = o.corp_id"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 
-Row = Mapping[str, Any]
 Buyer = tuple[str, str]  # corp, buyer id
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 from commerce.store.orders import AS_OF
-
-Row = Mapping[str, Any]
 
 
 async def by_status(connection: Connection, corp_id: str, as_of: datetime | None) -> dict[str, int]:
@@ -23,7 +20,7 @@ async def by_status(connection: Connection, corp_id: str, as_of: datetime | None
 
 async def totals(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
     """Paid orders, money, and people: a buyer whom identity has not placed yet counts as themselves."""
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         f"with known as ({AS_OF}), paid as (select k.*, coalesce(i.customer_id, k.buyer_id) as person from known k"
         " left join customer_identifiers i on i.corp_id = k.corp_id and i.identifier_id = k.buyer_id"
         " where k.paid_then is not null), people as (select person, count(*) as orders from paid group by person)"
@@ -33,14 +30,15 @@ async def totals(connection: Connection, corp_id: str, as_of: datetime | None) -
         corp_id,
         as_of,
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row
 
 
-async def shares(connection: Connection, corp_id: str, as_of: datetime | None, by: str) -> list[Row]:
+async def shares(connection: Connection, corp_id: str, as_of: datetime | None, by: str) -> Sequence[Row]:
     """GMV by `userid` or `channel_id` of the present attribution, largest first; null for what nothing earned."""
     if by not in ("userid", "channel_id"):
         raise ValueError(by)
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         f"with known as ({AS_OF}) select a.{by} as key, count(*) as orders, sum(k.paid_then)::bigint as gmv,"
         " sum(k.refunded_fen)::bigint as refunded from known k"
         " left join attributions a on (a.corp_id, a.mall_id, a.order_id) = (k.corp_id, k.mall_id, k.order_id)"

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 
-Row = Mapping[str, Any]
 Key = tuple[str, str, str]  # corp, mall, order
 
 FACETS: dict[str, str] = {
@@ -66,7 +65,7 @@ async def lock(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
     return {(row["corp_id"], row["mall_id"], row["order_id"]): row for row in rows}
 
 
-async def update(connection: Connection, rows: Mapping[Key, Mapping[str, Any]]) -> None:
+async def update(connection: Connection, rows: Mapping[Key, Row]) -> None:
     """Writes whole rows."""
     keys = sorted(rows)
     names = ", ".join(f"{name} = t.{name}" for name in FACETS)
@@ -99,8 +98,9 @@ async def add_refunds(connection: Connection, rows: Iterable[tuple[Any, ...]]) -
     ordered = sorted(rows, key=lambda r: (*r[:3], r[6]))
     if ordered:
         await connection.execute(
-            "insert into refunds as r (corp_id, mall_id, refund_id, order_id, amount_fen, at, fact_id, subject, headers,"
-            " payload) select distinct on (c, m, r) * from unnest($1::text[], $2::text[], $3::text[], $4::text[],"
+            "insert into refunds as r (corp_id, mall_id, refund_id, order_id, amount_fen, at, fact_id, subject,"
+            " headers, payload)"
+            " select distinct on (c, m, r) * from unnest($1::text[], $2::text[], $3::text[], $4::text[],"
             " $5::bigint[], $6::timestamptz[], $7::text[], $8::text[], $9::jsonb[], $10::bytea[])"
             " as t(c, m, r, o, a, at, f, s, h, p) order by c, m, r, at, f"
             # Two messages about one refund (Youzan has two families): the earlier one speaks, whichever came first.
@@ -112,8 +112,8 @@ async def add_refunds(connection: Connection, rows: Iterable[tuple[Any, ...]]) -
         )
 
 
-async def refunds_of(connection: Connection, keys: Sequence[Key]) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def refunds_of(connection: Connection, keys: Sequence[Key]) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from refunds where (corp_id, mall_id, order_id) in"
         " (select * from unnest($1::text[], $2::text[], $3::text[]))",
         *zip(*sorted(keys), strict=True),
@@ -130,7 +130,7 @@ async def set_refund_status(connection: Connection, rows: Iterable[tuple[str, st
     )
 
 
-async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str, str, bytes]]) -> list[Row]:
+async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str, str, bytes]]) -> Sequence[Row]:
     """Rows of (corp, buyer, mall, kind, sealed); returns those of them that nobody has identified yet."""
     ordered = sorted({row[:2]: row for row in rows}.values())
     if not ordered:
@@ -141,7 +141,7 @@ async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str,
         " select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[]) on conflict do nothing",
         *columns,
     )
-    unknown: list[Row] = await connection.fetch(
+    unknown: Sequence[Row] = await connection.fetch(
         "select corp_id, buyer_id, mall_id from buyers where identified_at is null and (corp_id, buyer_id) in"
         " (select * from unnest($1::text[], $2::uuid[]))",
         *columns[:2],
@@ -156,9 +156,9 @@ async def page(
     customer_id: str | None,
     before: tuple[datetime, str, str] | None,
     limit: int,
-) -> list[Row]:
+) -> Sequence[Row]:
     """Orders newest first, those of `own`'s customers only, when given."""
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         f"with known as ({AS_OF}) select k.*, i.customer_id, a.userid, a.channel_id from known k"
         " left join customer_identifiers i on i.corp_id = k.corp_id and i.identifier_id = k.buyer_id"
         " left join attributions a on (a.corp_id, a.mall_id, a.order_id) = (k.corp_id, k.mall_id, k.order_id)"

@@ -34,9 +34,7 @@ def main() -> int:
     if arguments.action == "run":
         from deploy.local.run import run
 
-        return run(
-            home, ports, once=arguments.once, keep=arguments.keep, buyers=arguments.buyers, seed=arguments.seed
-        )
+        return run(home, ports, once=arguments.once, keep=arguments.keep, buyers=arguments.buyers, seed=arguments.seed)
     return up(home, ports, restart=arguments.restart)
 
 

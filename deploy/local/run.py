@@ -42,7 +42,9 @@ def run(home: Home, ports: Ports, *, once: bool, keep: bool, buyers: int, seed: 
             suite.up(empty=not keep)
             progress.update(starting, description="ready", completed=len(PROCESSES))
             ready = time.monotonic() - began
-        code = asyncio.run(_story(suite, console, progress, once=once, replays=not keep, buyers=buyers, seed=seed, ready=ready))
+        code = asyncio.run(
+            _story(suite, console, progress, once=once, replays=not keep, buyers=buyers, seed=seed, ready=ready)
+        )
     except KeyboardInterrupt:
         pass
     except (RuntimeError, TimeoutError) as error:
@@ -54,7 +56,15 @@ def run(home: Home, ports: Ports, *, once: bool, keep: bool, buyers: int, seed: 
 
 
 async def _story(
-    suite: Suite, console: Console, progress: Progress, *, once: bool, replays: bool, buyers: int, seed: int, ready: float
+    suite: Suite,
+    console: Console,
+    progress: Progress,
+    *,
+    once: bool,
+    replays: bool,
+    buyers: int,
+    seed: int,
+    ready: float,
 ) -> int:
     corp_id = suite.home.keys["corp_id"]
     code = 0
@@ -93,7 +103,12 @@ def _show(console: Console, result: Result, ready: float) -> None:
         name = figure["name"]
         table.add_row(name.replace("_", " "), _text(name, figure["suite"]), _text(name, figure["referee"]), mark)
     equal = sum(1 for figure in staff if figure["equal"])
-    table.add_row("gmv per employee, equal", str(equal), str(len(staff)), "[green]=[/green]" if equal == len(staff) else "[red]≠[/red]")
+    table.add_row(
+        "gmv per employee, equal",
+        str(equal),
+        str(len(staff)),
+        "[green]=[/green]" if equal == len(staff) else "[red]≠[/red]",
+    )
     table.add_section()
     for name, value in result.shown.items():
         table.add_row(name, str(value), "", "")
@@ -102,10 +117,11 @@ def _show(console: Console, result: Result, ready: float) -> None:
     console.print(
         f"{state['total']} messages, {state['duplicated']} of them copies, {state['reordered']} displaced by 50 or"
         f" more, {state['orders_before_add']} before the add they belong to, {state['given_up']} given up (seed"
-        f" {state['seed']}); ready in {ready:.1f} s, replayed in {state['seconds']:.1f} s, settled after {result.seconds:.1f} s"
+        f" {state['seed']}); ready in {ready:.1f} s, replayed in {state['seconds']:.1f} s,"
+        f" settled after {result.seconds:.1f} s"
     )
     if not result.disturbed:
-        console.print("[red]fewer than a tenth of the messages were duplicated or displaced: this run proves nothing[/red]")
+        console.print("[red]fewer than a tenth of the messages were duplicated or displaced: it proves nothing[/red]")
     console.print("[green]every figure equal[/green]" if result.ok else "[red]NOT equal[/red]")
 
 
@@ -118,10 +134,12 @@ def _text(name: str, value: int | None) -> str:
 def _invite(console: Console, suite: Suite, client: Client) -> None:
     token = client.token
     console.print(f"\nREST and docs  {suite.gateway}/api/docs\nSandbox        {suite.sandbox}/sandbox/deliveries\n")
-    console.print("Three lines worth trying, the first one in a second terminal (it follows every employee's alerts):\n")
+    console.print(
+        "Three lines worth trying, the first one in a second terminal (it follows every employee's alerts):\n"
+    )
     for line in (
         f"curl -N -H 'Authorization: Bearer {token}' '{suite.gateway}/api/v1/stream?scope=corp'",
-        f"curl -X POST {suite.sandbox}/sandbox/order -d '{{\"yuan\": \"128.00\"}}'",
+        f'curl -X POST {suite.sandbox}/sandbox/order -d \'{{"yuan": "128.00"}}\'',
         f"curl -H 'Authorization: Bearer {token}' '{suite.gateway}/api/v1/customers?pageSize=3'",
     ):
         console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -79,9 +79,7 @@ class Control:
         corp, at = self._corp(body), int(body.get("at") or time.time())
         if body.get("bind"):
             corp.people[body["external_userid"]].bound = True
-        self._tell(
-            corp, events.event(corp, "edit_external_contact", body["userid"], body["external_userid"], at)
-        )
+        self._tell(corp, events.event(corp, "edit_external_contact", body["userid"], body["external_userid"], at))
         return web.json_response({})
 
     async def order(self, request: web.Request) -> web.Response:

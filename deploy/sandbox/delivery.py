@@ -1,4 +1,4 @@
-"""Sends callbacks and webhooks as the platforms do: signed anew for each attempt, again when the answer is not right."""
+"""Sends callbacks and webhooks as the platforms do: signed anew for each attempt, repeated until answered well."""
 
 from __future__ import annotations
 
@@ -125,4 +125,6 @@ def youzan_message(
         }  # fmt: skip
         return "", body, headers
 
-    return Delivery("youzan", f"{kind} {order_id}", f"{courier.gateway}/mall/{corp.corp_id}/{mall['id']}", sign, MALL_PAUSES)
+    return Delivery(
+        "youzan", f"{kind} {order_id}", f"{courier.gateway}/mall/{corp.corp_id}/{mall['id']}", sign, MALL_PAUSES
+    )

@@ -42,9 +42,7 @@ def added(corp: Corp, welcome: Welcome, at: int, *, half: bool = False) -> str:
     welcome.issued_at = welcome.issued_at or time.time()
     state = corp.friendships[welcome.userid, welcome.external_userid].state
     change = "add_half_external_contact" if half else "add_external_contact"
-    return event(
-        corp, change, welcome.userid, welcome.external_userid, at, State=state, WelcomeCode=welcome.code
-    )
+    return event(corp, change, welcome.userid, welcome.external_userid, at, State=state, WelcomeCode=welcome.code)
 
 
 def part(corp: Corp, userid: str, external_userid: str, by: str, at: int) -> str | None:

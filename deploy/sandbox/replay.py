@@ -118,7 +118,9 @@ class Replay:
                 self._corp, person, userid, self._states[buyer * 7919 % 8], int(added.timestamp())
             )
             assert welcome is not None, "a replay starts from an empty world"
-            steps.append(Step(added, buyer, True, self._event(lambda w=welcome, a=added: _added(self._corp, w, a), "add")))  # type: ignore[misc]
+            steps.append(
+                Step(added, buyer, True, self._event(lambda w=welcome, a=added: _added(self._corp, w, a), "add"))
+            )  # type: ignore[misc]
             if not person.bound:
                 known = added + timedelta(days=2)
 

@@ -38,7 +38,12 @@ class ShopApi:
                 ):
                     token, until = secrets.token_hex(16), time.time() + TOKEN_SECONDS
                     self._tokens[token] = (mall["kdt_id"], until)
-                    data = {"access_token": token, "expires": int(until * 1000), "scope": "", "authority_id": mall["kdt_id"]}
+                    data = {
+                        "access_token": token,
+                        "expires": int(until * 1000),
+                        "scope": "",
+                        "authority_id": mall["kdt_id"],
+                    }
                     return web.json_response({"code": 200, "success": True, "data": data})
         return web.json_response({"code": 1001, "success": False, "message": "client or shop unknown", "data": None})
 
@@ -98,9 +103,7 @@ class Shop:
     def _message(self, kind: str, status: str, order_id: str, at: datetime, msg: dict[str, Any]) -> Delivery:
         version = int(at.timestamp())
         msg_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._mall['kdt_id']}/{kind}/{order_id}/{json.dumps(msg)}"))
-        return youzan_message(
-            self._courier, self._corp, self._mall, kind, status, order_id, version, msg_id, msg
-        )
+        return youzan_message(self._courier, self._corp, self._mall, kind, status, order_id, version, msg_id, msg)
 
 
 def _text(at: datetime) -> str:

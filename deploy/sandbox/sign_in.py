@@ -43,7 +43,9 @@ def _page(corp: Corp, address: str) -> str:
     )
     return (
         '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>企业微信登录（沙箱）</title><style>body{font:16px/1.6 system-ui,sans-serif;max-width:40rem;margin:2rem auto;"
+        "<title>企业微信登录（沙箱）</title>"
+        "<style>body{font:16px/1.6 system-ui,sans-serif;max-width:40rem;margin:2rem auto;"
         "padding:0 1rem}ul{columns:2;padding:0;list-style:none}a{text-decoration:none}small{opacity:.6}</style>"
-        f"<h1>以谁的身份登录？</h1><p>{html.escape(corp.config['name'])} · 沙箱代替企业微信的扫码登录</p><ul>{links}</ul>"
+        f"<h1>以谁的身份登录？</h1>"
+        f"<p>{html.escape(corp.config['name'])} · 沙箱代替企业微信的扫码登录</p><ul>{links}</ul>"
     )

@@ -135,7 +135,9 @@ class World:
         for config in tomllib.loads(corps_file.read_text())["corp"]:
             corp = Corp(config["corp_id"], config)
             corp.departments = [{"id": 1, "name": config["name"], "parentid": 0, "order": 1}]
-            corp.departments += [{"id": 2 + i, "name": f"{i + 1}号店", "parentid": 1, "order": i} for i in range(STORES)]
+            corp.departments += [
+                {"id": 2 + i, "name": f"{i + 1}号店", "parentid": 1, "order": i} for i in range(STORES)
+            ]
             for number in range(members):
                 userid = f"guide_{number:03d}"
                 name = f"导购{FAMILY_NAMES[number % 20]}{GIVEN_NAMES[number // 20 % 20]}"

@@ -49,8 +49,17 @@ async def take(tx: Tx, alerts: Iterable[Alert], gather: timedelta, fresh: timede
     now = datetime.now(UTC)
     rows = {
         (a.corp_id, a.alert_id): (
-            a.corp_id, a.alert_id, a.userid, a.kind, a.contact_id, a.mall_id, a.order_id, a.amount_fen, a.at,
-            a.arrived_at, "OPEN" if a.arrived_at > now - fresh else "EXPIRED",
+            a.corp_id,
+            a.alert_id,
+            a.userid,
+            a.kind,
+            a.contact_id,
+            a.mall_id,
+            a.order_id,
+            a.amount_fen,
+            a.at,
+            a.arrived_at,
+            "OPEN" if a.arrived_at > now - fresh else "EXPIRED",
         )
         for a in alerts
     }

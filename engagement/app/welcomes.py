@@ -65,7 +65,14 @@ async def plan(
         if key in rows:
             continue
         rows[key] = (
-            *key, one.contact_id, one.userid, one.channel_id, one.sealed_welcome_code, one.arrived_at, deadline, status
+            *key,
+            one.contact_id,
+            one.userid,
+            one.channel_id,
+            one.sealed_welcome_code,
+            one.arrived_at,
+            deadline,
+            status,
         )
         if rule is not None and status == "OPEN":
             waits = templates.wants_customer(rule["text"]) and (one.corp_id, one.contact_id) not in known

@@ -19,7 +19,9 @@ class Paid:
 
 def compose(alerts: Sequence[Paid]) -> tuple[str, int]:
     """The message and how many of the alerts are inside, oldest first; at least one."""
-    lines = [f"{a.customer_name or '客户'} 付款 ¥{yuan(a.amount_fen)}\n订单 {a.order_id} · {a.alert_id}" for a in alerts]
+    lines = [
+        f"{a.customer_name or '客户'} 付款 ¥{yuan(a.amount_fen)}\n订单 {a.order_id} · {a.alert_id}" for a in alerts
+    ]
     fitting = len(lines)
     while fitting > 1 and len(_message(lines[:fitting]).encode()) > MOST_BYTES:
         fitting -= 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from liquid import Environment, StrictUndefined, Template
+from typing import Any
+
+from liquid import Environment, StrictUndefined
 from liquid.exceptions import LiquidError
 
 from chassis.errors import Invalid
@@ -41,11 +43,9 @@ def wants_customer(text: str) -> bool:
 
 def fill_in(text: str, customer_name: str | None, staff_name: str | None) -> str:
     """The text for one customer, cut to what WeCom takes."""
-    rendered = _parse(text).render(
-        customer={"name": customer_name or NAMELESS}, staff={"name": staff_name or ""}
-    )
+    rendered: str = _parse(text).render(customer={"name": customer_name or NAMELESS}, staff={"name": staff_name or ""})
     return rendered.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
-def _parse(text: str) -> Template:
+def _parse(text: str) -> Any:
     return _environment.from_string(text)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from bihuan.engagement.v1 import alert_service_pb2 as pb
 from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
+
 from chassis.caller import caller
+from chassis.moments import as_of
 from chassis.pool import Pool
 from engagement.store import alerts as store
 
@@ -15,7 +16,7 @@ class AlertDoor(grpc_pb.AlertServiceServicer):
         self._pool = pool
 
     async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
-        as_of = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+        moment = as_of(request)
         async with self._pool.acquire() as connection:
-            row = await store.figures(connection, caller().corp_id, as_of)
+            row = await store.figures(connection, caller().corp_id, moment)
         return pb.GetAlertFiguresResponse(**dict(row))

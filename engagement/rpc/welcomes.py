@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from bihuan.engagement.v1 import welcome_service_pb2 as pb
+from bihuan.engagement.v1 import welcome_service_pb2_grpc as grpc_pb
 from google.protobuf.duration_pb2 import Duration
 from uuid_utils import uuid7
 
-from bihuan.engagement.v1 import welcome_service_pb2 as pb
-from bihuan.engagement.v1 import welcome_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, Invalid, NotFound
-from chassis.pool import Pool
+from chassis.moments import as_of
+from chassis.pool import Pool, Row
 from engagement.domain import templates
 from engagement.store import welcomes as store
 
@@ -30,9 +30,7 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
         link = _checked_link(request.link) if request.HasField("link") else None
         channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
         async with self._pool.acquire() as connection:
-            row = await store.insert_rule(
-                connection, caller().corp_id, str(uuid7()), channel_id, request.text, link
-            )
+            row = await store.insert_rule(connection, caller().corp_id, str(uuid7()), channel_id, request.text, link)
         if row is None:
             raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
         return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
@@ -58,9 +56,9 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
     async def GetWelcomeFigures(
         self, request: pb.GetWelcomeFiguresRequest, context: Any
     ) -> pb.GetWelcomeFiguresResponse:
-        as_of = request.as_of.ToDatetime(UTC) if request.HasField("as_of") else None
+        moment = as_of(request)
         async with self._pool.acquire() as connection:
-            row = await store.figures(connection, caller().corp_id, as_of)
+            row = await store.figures(connection, caller().corp_id, moment)
         figures = pb.GetWelcomeFiguresResponse(
             sent=row["sent"],
             late=row["late"],
@@ -96,7 +94,7 @@ def _checked_link(link: pb.WelcomeLink) -> dict[str, str]:
     return {key: value for key, value in checked.items() if value}
 
 
-def _rule(row: Mapping[str, Any]) -> pb.WelcomeRule:
+def _rule(row: Row) -> pb.WelcomeRule:
     rule = pb.WelcomeRule(
         welcome_rule_id=row["welcome_rule_id"],
         channel_id=row["channel_id"] or "",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 
-async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> list[Row]:
+async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> Sequence[Row]:
     """Rows of (corp, alert, userid, kind, contact, mall, order, fen, at, arrived, status); returns the new ones."""
     columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
-    new: list[Row] = await connection.fetch(
-        "insert into alerts (corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at, arrived_at,"
-        " status) select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],"
+    new: Sequence[Row] = await connection.fetch(
+        "insert into alerts (corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at,"
+        " arrived_at, status)"
+        " select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],"
         " $7::text[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::text[])"
         " on conflict do nothing returning corp_id, userid, status",
         *columns,
@@ -24,8 +23,8 @@ async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> lis
     return new
 
 
-async def open_of(connection: Connection, corp_id: str, userid: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def open_of(connection: Connection, corp_id: str, userid: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from alerts where corp_id = $1 and userid = $2 and status = 'OPEN' order by arrived_at, alert_id"
         " limit $3",
         corp_id,
@@ -56,7 +55,10 @@ async def begin_message(
         sealed_content,
     )
     await connection.execute(
-        "update alerts set message_id = $2 where corp_id = $1 and alert_id = any($3)", corp_id, message_id, list(alert_ids)
+        "update alerts set message_id = $2 where corp_id = $1 and alert_id = any($3)",
+        corp_id,
+        message_id,
+        list(alert_ids),
     )
 
 
@@ -79,7 +81,7 @@ async def end_message(connection: Connection, corp_id: str, message_id: str, del
 
 
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         "select count(*) as raised, count(*) filter (where status = 'DELIVERED') as delivered,"
         " count(*) filter (where status = 'REFUSED') as refused, count(*) filter (where status = 'EXPIRED') as expired,"
         " count(*) filter (where status = 'OPEN') as open,"
@@ -89,4 +91,5 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
         corp_id,
         as_of,
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 
 async def insert_rule(
-    connection: Connection, corp_id: str, rule_id: str, channel_id: str | None, text: str, link: Mapping[str, str] | None
+    connection: Connection,
+    corp_id: str,
+    rule_id: str,
+    channel_id: str | None,
+    text: str,
+    link: Mapping[str, str] | None,
 ) -> Row | None:
     """None when the channel has a rule."""
     row: Row | None = await connection.fetchrow(
@@ -28,8 +31,8 @@ async def insert_rule(
     return row
 
 
-async def rules(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def rules(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from welcome_rules where corp_id = $1 and welcome_rule_id > $2 order by welcome_rule_id limit $3",
         corp_id,
         after,
@@ -102,7 +105,7 @@ async def settle(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> Non
 
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
     """Counts by status, and seconds from arrival to WeCom's confirmation over those sent."""
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         "select count(*) filter (where status = 'SENT') as sent, count(*) filter (where status = 'LATE') as late,"
         " count(*) filter (where status = 'REFUSED') as refused, count(*) filter (where status = 'OPEN') as open,"
         " count(*) filter (where status = 'WITHOUT_RULE') as without_rule,"
@@ -112,4 +115,5 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
         corp_id,
         as_of,
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row

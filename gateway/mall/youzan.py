@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 from zoneinfo import ZoneInfo
 
+from bihuan.common.v1.money_pb2 import Money
+from bihuan.mall.v1 import facts_pb2 as pb
 from google.protobuf.message import Message
 from prometheus_client import Counter
 
-from bihuan.common.v1.money_pb2 import Money
-from bihuan.mall.v1 import facts_pb2 as pb
 from chassis.corps import Mall
 from chassis.errors import Forbidden, Invalid, Unauthenticated
+from chassis.moments import stamp
 from gateway.edge import Edge
 from gateway.mall.amounts import fen
 
@@ -70,7 +71,13 @@ class _Reader:
     """Reads one message's fields, naming the one that is wrong."""
 
     def __init__(
-        self, edge: Edge, corp_id: str, mall_id: str, envelope: dict[str, Any], msg: dict[str, Any], arrived_at: datetime
+        self,
+        edge: Edge,
+        corp_id: str,
+        mall_id: str,
+        envelope: dict[str, Any],
+        msg: dict[str, Any],
+        arrived_at: datetime,
     ) -> None:
         self._edge, self._corp_id, self._mall_id = edge, corp_id, mall_id
         self._envelope, self._arrived_at = envelope, arrived_at
@@ -85,8 +92,8 @@ class _Reader:
             mall_id=self._mall_id,
             order_id=self.order_id,
             version=self._version(),
-            at=at,
-            arrived_at=self._arrived_at,
+            at=stamp(at),
+            arrived_at=stamp(self._arrived_at),
         )
 
     def _version(self) -> int:
@@ -111,7 +118,7 @@ class _Reader:
         if not self.full:
             raise Invalid("FIELD_MISSING", field="msg.full_order_info", expected="the whole order")
         pay = _object(self.full.get("pay_info"), "pay_info")
-        detail = pb.OrderDetail(created_at=self.moment(self.info, "created"))
+        detail = pb.OrderDetail(created_at=stamp(self.moment(self.info, "created")))
         # `payment` is what the buyer pays in the end; `total_fee` is before discounts.
         detail.total.CopyFrom(_money(pay.get("payment", pay.get("total_fee")), "pay_info.payment"))
         buyer = _object(self.full.get("buyer_info") or {}, "buyer_info")
@@ -150,7 +157,7 @@ def _created(r: _Reader) -> Message:
 
 def _paid(r: _Reader) -> Message:
     detail, paid_at = r.detail(), r.moment(r.info, "pay_time")
-    return pb.OrderPaid(order=r.order(paid_at), detail=detail, paid=detail.total, paid_at=paid_at)
+    return pb.OrderPaid(order=r.order(paid_at), detail=detail, paid=detail.total, paid_at=stamp(paid_at))
 
 
 def _closed(r: _Reader) -> Message:

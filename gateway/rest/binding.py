@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import Invalid
@@ -49,7 +49,9 @@ def fill(message: Message, values: Mapping[str, Any], path: str = "") -> None:
         where = path + name
         field = fields.get(name)
         if field is None:
-            raise Invalid("FIELD_UNKNOWN", f"there is no field {where}", field=where, expected=", ".join(sorted(fields)))
+            raise Invalid(
+                "FIELD_UNKNOWN", f"there is no field {where}", field=where, expected=", ".join(sorted(fields))
+            )
         if value is None:
             continue
         if field.is_repeated:
@@ -94,7 +96,7 @@ def check_required(message: Message, path: str = "") -> None:
                 check_required(item, f"{where}[{position}]." if field.is_repeated else f"{where}.")
 
 
-def _append(message: Message, field: FieldDescriptor, item: Any, where: str) -> None:
+def _append(message: Message, field: Any, item: Any, where: str) -> None:
     holder = getattr(message, field.name)
     if field.message_type is not None:
         _fill_nested(holder.add(), item, where)
@@ -118,7 +120,7 @@ def _fill_nested(message: Message, value: Any, where: str) -> None:
         raise _wrong(where, "an object")
 
 
-def _scalar(field: FieldDescriptor, value: Any, where: str) -> Any:
+def _scalar(field: Any, value: Any, where: str) -> Any:
     kind = field.cpp_type
     if kind == FieldDescriptor.CPPTYPE_STRING:
         if not isinstance(value, str) or "\x00" in value or not _encodable(value):
@@ -148,7 +150,7 @@ def _wrong(where: str, expected: str) -> Invalid:
     return Invalid("FIELD_WRONG", f"{where}: expected {expected}", field=where, expected=expected)
 
 
-def _well_known(descriptor: Descriptor) -> bool:
+def _well_known(descriptor: Any) -> bool:
     return descriptor.full_name in WELL_KNOWN
 
 

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bihuan.access.v1 import access_pb2
 from google.api import annotations_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-
-from bihuan.access.v1 import access_pb2
 
 MODULES = (
     "bihuan.acquisition.v1.channel_service_pb2",

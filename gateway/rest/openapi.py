@@ -72,7 +72,9 @@ def _operation(operation: Operation, schemas: dict[str, Any], comments: dict[str
         "responses": {
             "200": {
                 "description": "Done.",
-                "content": {"application/json": {"schema": _reference(operation.method.output_type, schemas, comments)}},
+                "content": {
+                    "application/json": {"schema": _reference(operation.method.output_type, schemas, comments)}
+                },
             },
             "default": {
                 "description": "Refused or failed; see `reason`.",
@@ -82,7 +84,10 @@ def _operation(operation: Operation, schemas: dict[str, Any], comments: dict[str
     }
     if operation.has_body:
         body = _object(request, schemas, comments, without=in_path)
-        described["requestBody"] = {"required": bool(body.get("required")), "content": {"application/json": {"schema": body}}}
+        described["requestBody"] = {
+            "required": bool(body.get("required")),
+            "content": {"application/json": {"schema": body}},
+        }
     else:
         parameters += [
             {"name": field.json_name, "in": "query", "schema": _field(field, schemas, comments)}
@@ -95,7 +100,9 @@ def _operation(operation: Operation, schemas: dict[str, Any], comments: dict[str
 def _reference(message: Descriptor, schemas: dict[str, Any], comments: dict[str, str]) -> dict[str, Any]:
     if message.full_name in WELL_KNOWN:
         is_time = message.full_name.endswith("Timestamp")
-        return {"type": "string", "format": "date-time"} if is_time else {"type": "string", "pattern": r"^-?\d+(\.\d+)?s$"}
+        return (
+            {"type": "string", "format": "date-time"} if is_time else {"type": "string", "pattern": r"^-?\d+(\.\d+)?s$"}
+        )
     if message.name not in schemas:
         schemas[message.name] = {}
         schemas[message.name] = _object(message, schemas, comments)
@@ -149,7 +156,9 @@ def _value(field: FieldDescriptor, schemas: dict[str, Any], comments: dict[str, 
 
 def _comments() -> dict[str, str]:
     """Full name → leading comment. Python's generated descriptors do not carry comments; this file does."""
-    files = FileDescriptorSet.FromString(importlib.resources.files("bihuan").joinpath("contract.descriptors").read_bytes())
+    files = FileDescriptorSet.FromString(
+        importlib.resources.files("bihuan").joinpath("contract.descriptors").read_bytes()
+    )
     found: dict[str, str] = {}
     for file in files.file:
         if not file.package.startswith("bihuan."):

@@ -16,7 +16,6 @@ from gateway.rest.binding import check_required, fill, fill_from_query, read_obj
 from gateway.rest.contract import Operation, operations
 
 
-
 def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
     for operation in operations():
         app.router.add_route(operation.verb, operation.path, _handler(operation, channels[operation.owner]))

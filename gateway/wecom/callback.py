@@ -72,9 +72,7 @@ def _query(request: web.Request, name: str) -> str:
 
 
 def _opened(request: web.Request, crypto: CallbackCrypto, encrypted: str) -> bytes:
-    crypto.verify(
-        _query(request, "msg_signature"), _query(request, "timestamp"), _query(request, "nonce"), encrypted
-    )
+    crypto.verify(_query(request, "msg_signature"), _query(request, "timestamp"), _query(request, "nonce"), encrypted)
     return crypto.decrypt(encrypted)
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from bihuan.wecom.v1 import facts_pb2 as wecom
 from google.protobuf.message import Message
 
-from bihuan.wecom.v1 import facts_pb2 as wecom
+from chassis.moments import stamp
 from gateway.edge import Edge
 
 Common = dict[str, Any]
@@ -58,10 +59,16 @@ def read(edge: Edge, corp_id: str, event: Element, plain: str, arrived_at: datet
             event=name,
             change_type=change,
             sealed_plaintext=edge.sealer.seal(corp_id, plain),
-            at=at,
-            arrived_at=arrived_at,
+            at=stamp(at),
+            arrived_at=stamp(arrived_at),
         )
-    common = {"corp_id": corp_id, "userid": userid, "contact": contact, "at": at, "arrived_at": arrived_at}
+    common = {
+        "corp_id": corp_id,
+        "userid": userid,
+        "contact": contact,
+        "at": stamp(at),
+        "arrived_at": stamp(arrived_at),
+    }
     return build(edge, event, common)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 from uuid_utils import uuid7
 
 from chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
-from chassis.pool import Pool
+from chassis.pool import Pool, Row
 from chassis.wecom.client import WeComAway, WeComError
 from identity.store import access as store
 from identity.store import staff
@@ -47,7 +48,7 @@ class Access:
                 raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
             return userid, await store.role_of(connection, corp_id, userid) or "FRONTLINE"
 
-    async def create_key(self, corp_id: str, name: str) -> tuple[store.Row, str]:
+    async def create_key(self, corp_id: str, name: str) -> tuple[Row, str]:
         """The row, and the key in the clear, which exists only in this answer."""
         api_key_id, secret = str(uuid7()), secrets.token_urlsafe(32)
         async with self._pool.acquire() as connection:
@@ -70,7 +71,7 @@ class Access:
             raise wrong
         return KeyHolder(corp_id, api_key_id)
 
-    async def list_keys(self, corp_id: str, after: str, limit: int) -> list[store.Row]:
+    async def list_keys(self, corp_id: str, after: str, limit: int) -> Sequence[Row]:
         async with self._pool.acquire() as connection:
             return await store.keys(connection, corp_id, after, limit)
 

@@ -30,7 +30,9 @@ class ContactBook(Protocol):
 async def ask(tx: Tx, contacts: Iterable[tuple[str, str]]) -> None:
     """Schedules a reading of each (corp, contact id)."""
     now = datetime.now(UTC)
-    await due.schedule_again(tx.connection, KIND, [due.Due(corp_id, contact_id, now) for corp_id, contact_id in contacts])
+    await due.schedule_again(
+        tx.connection, KIND, [due.Due(corp_id, contact_id, now) for corp_id, contact_id in contacts]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class ContactReads:
     async def prepare(self, claims: Sequence[due.Claim]) -> list[Reading]:
         async with self._outbox.pool.acquire() as connection:
             sealed = await store.sealed_ids(connection, [(claim.corp_id, claim.key) for claim in claims])
-        return [Reading(claim, sealed[claim.corp_id, claim.key]) for claim in claims if (claim.corp_id, claim.key) in sealed]
+        return [
+            Reading(claim, sealed[claim.corp_id, claim.key]) for claim in claims if (claim.corp_id, claim.key) in sealed
+        ]
 
     async def call(self, item: Reading) -> Reading:
         corp_id, began = item.claim.corp_id, datetime.now(UTC)

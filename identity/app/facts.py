@@ -13,21 +13,23 @@ from bihuan.identity.v1.facts_pb2 import (
     RelationSpan,
     StaffPlaced,
 )
+
+from chassis.moments import stamp
 from identity.domain.relations import Span
 
 
 def identifiers_assigned(corp_id: str, customer_id: str, ids: Iterable[str], version: int) -> IdentifiersAssigned:
-    return IdentifiersAssigned(
-        corp_id=corp_id, customer_id=customer_id, identifier_ids=sorted(ids), version=version
-    )
+    return IdentifiersAssigned(corp_id=corp_id, customer_id=customer_id, identifier_ids=sorted(ids), version=version)
 
 
-def relation_changed(corp_id: str, contact_id: str, userid: str, spans: Iterable[Span], version: int) -> RelationChanged:
+def relation_changed(
+    corp_id: str, contact_id: str, userid: str, spans: Iterable[Span], version: int
+) -> RelationChanged:
     return RelationChanged(
         corp_id=corp_id,
         contact_id=contact_id,
         userid=userid,
-        spans=[RelationSpan(added_at=span.added_at, ended_at=span.ended_at) for span in spans],
+        spans=[RelationSpan(added_at=stamp(span.added_at), ended_at=stamp(span.ended_at)) for span in spans],
         version=version,
     )
 

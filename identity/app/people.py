@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 
 from chassis.errors import Conflict
 from chassis.outbox import Tx
+from chassis.pool import Row
 from identity.app import facts
 from identity.domain.people import Edge, name_people, partition
 from identity.store import people as store
@@ -99,7 +100,7 @@ async def _link(
     await savepoint.commit()
 
 
-async def _repartition(tx: Tx, corp_id: str, locked: dict[str, store.Row]) -> None:
+async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
     ids = sorted(locked)
     # A value once quarantined names nobody from then on, and its edges are not even looked at.
     kinds = {one: row["kind"] for one, row in locked.items() if not row["quarantined"]}

@@ -70,9 +70,7 @@ class StaffSync:
                 rows.append((userid, sealed, fingerprint, list(member.department_ids), True, version))
             for userid, row in known.items():
                 if row["active"] and userid not in members:
-                    rows.append(
-                        (userid, row["sealed_name"], "", row["department_ids"], False, row["version"] + 1)
-                    )
+                    rows.append((userid, row["sealed_name"], "", row["department_ids"], False, row["version"] + 1))
             await store.save(tx.connection, corp_id, rows)
             for userid, sealed, _, departments, active, version in rows:
                 tx.state(facts.staff_placed(corp_id, userid, sealed, departments, active, version), corp_id=corp_id)

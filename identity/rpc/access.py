@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
+
 from chassis import paging
 from chassis.caller import caller
+from chassis.pool import Row
 from identity.app.access import Access
 
 
@@ -40,7 +41,7 @@ class AccessDoor(grpc_pb.AccessServiceServicer):
         return pb.RevokeApiKeyResponse()
 
 
-def _api_key(row: Mapping[str, Any]) -> pb.ApiKey:
+def _api_key(row: Row) -> pb.ApiKey:
     return pb.ApiKey(
         api_key_id=row["api_key_id"], name=row["name"], created_at=row["created_at"], revoked_at=row["revoked_at"]
     )

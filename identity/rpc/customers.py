@@ -5,6 +5,7 @@ from typing import Any
 
 from bihuan.identity.v1 import customer_service_pb2 as pb
 from bihuan.identity.v1 import customer_service_pb2_grpc as grpc_pb
+
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import NotFound

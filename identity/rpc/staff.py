@@ -4,6 +4,7 @@ from typing import Any
 
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
+
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import Unavailable

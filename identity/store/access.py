@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 
 async def seed_roles(connection: Connection, grants: Iterable[tuple[str, str, str]]) -> None:
@@ -25,13 +22,14 @@ async def role_of(connection: Connection, corp_id: str, userid: str) -> str | No
 
 
 async def add_key(connection: Connection, corp_id: str, api_key_id: str, name: str, digest: bytes) -> Row:
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         "insert into api_keys (corp_id, api_key_id, name, digest) values ($1, $2, $3, $4) returning *",
         corp_id,
         api_key_id,
         name,
         digest,
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row
 
 
@@ -42,8 +40,8 @@ async def key(connection: Connection, corp_id: str, api_key_id: str) -> Row | No
     return row
 
 
-async def keys(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def keys(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select * from api_keys where corp_id = $1 and api_key_id > $2 order by api_key_id limit $3",
         corp_id,
         after,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 FOLLOWED = (
     "exists (select 1 from relations r join identifiers i on i.corp_id = r.corp_id and i.identifier_id = r.contact_id"
@@ -57,8 +55,8 @@ async def heads(connection: Connection, corp_id: str, ids: Sequence[str]) -> dic
     return {row["customer_id"]: row for row in rows}
 
 
-async def identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select i.customer_id, i.identifier_id, i.kind, i.sealed, n.sealed_name from identifiers i"
         " left join contacts n on n.corp_id = i.corp_id and n.contact_id = i.identifier_id"
         " where i.corp_id = $1 and i.customer_id = any($2::uuid[]) order by i.customer_id, i.kind, i.identifier_id",
@@ -68,8 +66,8 @@ async def identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) 
     return rows
 
 
-async def relations(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def relations(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select i.customer_id, r.userid, r.added_at, r.ended_at from identifiers i"
         " join relations r on r.corp_id = i.corp_id and r.contact_id = i.identifier_id"
         " where i.corp_id = $1 and i.customer_id = any($2::uuid[]) and r.added_at is not null"
@@ -85,7 +83,8 @@ async def save_order_values(connection: Connection, rows: Sequence[tuple[Any, ..
     columns = list(zip(*sorted(rows, key=lambda r: r[:3]), strict=True))
     await connection.execute(
         "insert into order_values as o (corp_id, mall_id, order_id, buyer_id, paid_fen, refunded_fen, version)"
-        " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[])"
+        " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[],"
+        " $7::bigint[])"
         " on conflict (corp_id, mall_id, order_id) do update set buyer_id = excluded.buyer_id,"
         " paid_fen = excluded.paid_fen, refunded_fen = excluded.refunded_fen, version = excluded.version"
         " where o.version < excluded.version",
@@ -94,7 +93,7 @@ async def save_order_values(connection: Connection, rows: Sequence[tuple[Any, ..
 
 
 async def figures(connection: Connection, corp_id: str, accounts: Sequence[str]) -> Row:
-    row: Row = await connection.fetchrow(
+    row = await connection.fetchrow(
         "select count(*) as identifiers, count(distinct customer_id) as people,"
         " count(*) filter (where kind = any($2) and customer_id is not null)"
         " - count(distinct customer_id) filter (where kind = any($2)) as merges,"
@@ -104,6 +103,7 @@ async def figures(connection: Connection, corp_id: str, accounts: Sequence[str])
         corp_id,
         list(accounts),
     )
+    assert row is not None, "an aggregate or an insert always returns its row"
     return row
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 from identity.domain.people import Edge
-
-Row = Mapping[str, Any]
 
 
 async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
@@ -148,7 +145,9 @@ async def merge_customers(connection: Connection, corp_id: str, into: Mapping[st
 async def replace_conflicts(connection: Connection, corp_id: str, ids: Sequence[str], refused: Iterable[Edge]) -> None:
     ordered = sorted(refused)
     await connection.execute(
-        "delete from conflicts where corp_id = $1 and from_id = any($2::uuid[]) and to_id = any($2::uuid[])", corp_id, ids
+        "delete from conflicts where corp_id = $1 and from_id = any($2::uuid[]) and to_id = any($2::uuid[])",
+        corp_id,
+        ids,
     )
     await connection.execute(
         "insert into conflicts (corp_id, from_id, to_id, reason)"

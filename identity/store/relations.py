@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.pool import Connection
+from chassis.pool import Connection, Row
 
 Pair = tuple[str, str, str]  # corp, contact, userid
-Row = Mapping[str, Any]
 
 
 async def add_events(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -39,9 +38,9 @@ async def lock_pairs(connection: Connection, pairs: Sequence[Pair]) -> dict[Pair
     return {(r["corp_id"], r["contact_id"], r["userid"]): r for r in rows}
 
 
-async def events_of(connection: Connection, pairs: Sequence[Pair]) -> list[Row]:
+async def events_of(connection: Connection, pairs: Sequence[Pair]) -> Sequence[Row]:
     columns = list(zip(*sorted(pairs), strict=True))
-    rows: list[Row] = await connection.fetch(
+    rows: Sequence[Row] = await connection.fetch(
         "select corp_id, contact_id, userid, kind, at, fact_id from follow_events"
         " where (corp_id, contact_id, userid) in (select * from unnest($1::text[], $2::uuid[], $3::text[]))",
         *columns,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.pool import Connection
-
-Row = Mapping[str, Any]
+from chassis.pool import Connection, Row
 
 
 async def all_of(connection: Connection, corp_id: str) -> dict[str, Row]:
@@ -26,8 +24,8 @@ async def save(connection: Connection, corp_id: str, rows: Iterable[tuple[Any, .
     )
 
 
-async def page(connection: Connection, corp_id: str, after: str, limit: int) -> list[Row]:
-    rows: list[Row] = await connection.fetch(
+async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
         "select userid, sealed_name, department_ids, active from staff"
         " where corp_id = $1 and userid > $2 order by userid limit $3",
         corp_id,
