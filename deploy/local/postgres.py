@@ -24,6 +24,11 @@ shared_buffers = 256MB
 max_connections = 120
 synchronous_commit = on
 max_wal_size = 2GB
+# Tables grow from nothing to thousands of rows in seconds here: statistics that lag a minute behind make the planner
+# scan what it believes to be small.
+autovacuum_naptime = 2s
+autovacuum_analyze_threshold = 200
+autovacuum_analyze_scale_factor = 0.2
 log_line_prefix = '%m [%p] %q%a '
 """
 
