@@ -44,6 +44,28 @@ class Durable:
     batch: int = 256
 
 
+async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
+    """One transaction: inbox, effects, new facts. Returns how many of the facts had not been taken before."""
+    async with outbox.transaction() as tx:
+        rows = await tx.connection.fetch(
+            "insert into inbox (corp_id, durable, fact_id)"
+            " select c, $1, f from unnest($2::text[], $3::text[]) as t(c, f) order by c, f"
+            " on conflict do nothing returning corp_id, fact_id",
+            durable.name,
+            [fact.corp_id for fact in facts],
+            [fact.id for fact in facts],
+        )
+        new = {(row["corp_id"], row["fact_id"]) for row in rows}
+        fresh: list[Received] = []
+        for fact in facts:
+            if (fact.corp_id, fact.id) in new:
+                new.discard((fact.corp_id, fact.id))
+                fresh.append(fact)
+        if fresh:
+            await durable.handle(tx, fresh)
+    return len(fresh)
+
+
 class Consumer:
     """Runs one durable until stopped. `after` runs after each commit: it wakes the loops that continue the work."""
 
@@ -134,7 +156,7 @@ class Consumer:
         pause = 0.1
         while True:
             try:
-                taken = await self._commit([fact for _, fact in facts])
+                taken = await take(self._outbox, self.durable, [fact for _, fact in facts])
                 break
             except Exception as error:
                 if self._stopping:
@@ -156,26 +178,6 @@ class Consumer:
             await message.ack()
         self._after()
         return taken
-
-    async def _commit(self, facts: Sequence[Received]) -> int:
-        async with self._outbox.transaction() as tx:
-            rows = await tx.connection.fetch(
-                "insert into inbox (corp_id, durable, fact_id)"
-                " select c, $1, f from unnest($2::text[], $3::text[]) as t(c, f) order by c, f"
-                " on conflict do nothing returning corp_id, fact_id",
-                self.durable.name,
-                [fact.corp_id for fact in facts],
-                [fact.id for fact in facts],
-            )
-            new = {(r["corp_id"], r["fact_id"]) for r in rows}
-            fresh: list[Received] = []
-            for fact in facts:
-                if (fact.corp_id, fact.id) in new:
-                    new.discard((fact.corp_id, fact.id))
-                    fresh.append(fact)
-            if fresh:
-                await self.durable.handle(tx, fresh)
-        return len(fresh)
 
     async def _bury(self, message: Msg, error: Exception) -> None:
         """To the dead letters with its reason; repeated through an outage like any other write."""

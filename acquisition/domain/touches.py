@@ -45,12 +45,15 @@ class Code:
 
 
 def route(state: str, codes: Mapping[str, Code], added_at: datetime) -> tuple[Code | None, str | None]:
-    """The live code that an add came through, or None and why: ABSENT, UNKNOWN or STALE."""
+    """The live code that an add came through, or None and why: ABSENT, UNKNOWN or STALE.
+
+    WeCom tells an add's time in whole seconds, cut off: an add in the second of the pause came after it.
+    """
     if not state:
         return None, "ABSENT"
     code = codes.get(state)
     if code is None:
         return None, "UNKNOWN"
-    if code.paused_at is not None and code.paused_at <= added_at:
+    if code.paused_at is not None and code.paused_at.replace(microsecond=0) <= added_at:
         return None, "STALE"
     return code, None

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local import nats, postgres
@@ -58,7 +59,9 @@ class Suite:
             password = self.home.keys["postgres"]
             postgres.create(data, password)
             self._processes[name] = postgres.start(data, self.ports.postgres, log)
-            asyncio.run(postgres.prepare(self.home.postgres_url(self.ports, "postgres"), password))
+            prepare = postgres.prepare(self.home.postgres_url(self.ports, "postgres"), password)
+            with ThreadPoolExecutor(1) as aside:  # the caller may be inside an event loop
+                aside.submit(asyncio.run, prepare).result()
             return
         if name == "nats":
             if not os.environ.get("NATS_URL"):

@@ -1,0 +1,162 @@
+"""Real servers, started once: PostgreSQL and NATS from their wheels. Each test that asks gets a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import nats
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, settings
+
+from chassis import bus
+from chassis.consumer import Durable, take
+from chassis.facts import Received, decode, state_fact, type_of
+from chassis.identifiers import Identifiers
+from chassis.outbox import Outbox
+from chassis.pool import Pool, open_pool
+from chassis.schema import migrate
+from chassis.sealing import Sealer
+from deploy.local import nats as local_nats
+from deploy.local import postgres as local_postgres
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = base64.b64encode(bytes(range(32))).decode()
+CORP = "ww00000000000000aa"
+
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("house")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def free_port_base() -> int:
+    """A base whose next fifteen ports are free too."""
+    for base in itertools.count(20000, 20):
+        try:
+            for port in range(base, base + 16):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class Servers:
+    admin_url: str
+    nats_url: str
+
+    def url(self, database: str) -> str:
+        return self.admin_url.rsplit("/", 1)[0] + "/" + database
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    home = tmp_path_factory.mktemp("servers")
+    port, nats_port, monitor = free_port(), free_port(), free_port()
+    local_postgres.create(home / "postgres", "secret")
+    database = local_postgres.start(home / "postgres", port, home / "postgres.log")
+    broker = local_nats.start(home / "nats", nats_port, monitor, "secret", home / "nats.log")
+    admin = f"postgresql://postgres:secret@127.0.0.1:{port}/postgres"
+    yield Servers(admin, f"nats://bihuan:secret@127.0.0.1:{nats_port}")
+    broker.terminate()
+    database.send_signal(2)
+    broker.wait(10)
+    database.wait(20)
+
+
+@pytest.fixture(scope="session")
+def sealer() -> Sealer:
+    return Sealer(f"t1:{KEY}")
+
+
+@pytest.fixture(scope="session")
+def identifiers(sealer: Sealer) -> Identifiers:
+    return Identifiers(KEY, sealer)
+
+
+class Room:
+    """One service's database and its way out: handlers are fed as its consumers feed them."""
+
+    def __init__(self, pool: Pool, outbox: Outbox) -> None:
+        self.pool = pool
+        self.outbox = outbox
+
+    async def take(self, durable: Durable, facts: list[Received]) -> int:
+        return await take(self.outbox, durable, facts)
+
+    async def rows(self, query: str, *arguments: object) -> list[dict[str, object]]:
+        return [dict(row) for row in await self.pool.fetch(query, *arguments)]
+
+
+MakeRoom = Callable[[str], "asynccontextmanager[Room]"]
+_names = itertools.count()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def jetstream(servers: Servers) -> AsyncIterator[nats.js.JetStreamContext]:
+    connected = await bus.connect(servers.nats_url, "tests")
+    js = connected.jetstream()
+    await bus.declare_streams(js, 1)
+    yield js
+    await connected.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def rooms(servers: Servers, jetstream: nats.js.JetStreamContext) -> Callable[[str], object]:
+    """`async with rooms("identity") as room`: a fresh clone of the service's migrated database."""
+    templates: dict[str, Awaitable[None]] = {}
+
+    async def make_template(service: str) -> None:
+        admin = await asyncpg.connect(servers.admin_url)
+        await admin.execute(f"create database template_{service}")
+        await admin.close()
+        await migrate(servers.url(f"template_{service}"), service, ROOT / service / "migrations")
+
+    @asynccontextmanager
+    async def make(service: str) -> AsyncIterator[Room]:
+        if service not in templates:
+            templates[service] = asyncio.ensure_future(make_template(service))
+        await templates[service]
+        name = f"room_{next(_names)}"
+        admin = await asyncpg.connect(servers.admin_url)
+        try:
+            await admin.execute(f"create database {name} template template_{service}")
+            pool = await open_pool(servers.url(name), service, size=8)
+            outbox = Outbox(pool, jetstream, service)
+            try:
+                yield Room(pool, outbox)
+            finally:
+                await outbox.drain()
+                await pool.close()
+                await admin.execute(f"drop database {name} with (force)")
+        finally:
+            await admin.close()
+
+    return make
+
+
+def received(message: object, fact_id: str, *, corp_id: str = CORP) -> Received:
+    """A message as a handler gets it from the wire."""
+    fact = state_fact(message, corp_id=corp_id, source="tests", fact_id=fact_id)  # type: ignore[arg-type]
+    return decode({type_of(message): type(message)}, fact.subject, fact.headers, fact.payload)  # type: ignore[arg-type,dict-item]

@@ -1,0 +1,137 @@
+"""Messages for tests, spelled shortly. Times are seconds after a fixed morning."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
+from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
+from bihuan.common.v1.identifier_pb2 import Identifier
+from bihuan.common.v1.money_pb2 import Money
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, RelationChanged, RelationSpan
+from bihuan.mall.v1 import facts_pb2 as mall
+from bihuan.wecom.v1 import facts_pb2 as wecom
+
+from chassis.moments import stamp
+from tests.conftest import CORP
+
+MORNING = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
+SPACE = UUID(int=7)
+
+
+def at(seconds: int) -> datetime:
+    return MORNING + timedelta(seconds=seconds)
+
+
+def uid(*parts: object) -> str:
+    return str(uuid5(SPACE, "/".join(map(str, parts))))
+
+
+def identifier(kind: str, value: object) -> Identifier:
+    return Identifier(kind=kind, id=uid(kind, value), sealed=b"sealed")
+
+
+def added(contact: object, userid: str, seconds: int, *, state: str = "", half: bool = False) -> wecom.ContactAdded:
+    return wecom.ContactAdded(
+        corp_id=CORP,
+        userid=userid,
+        contact=identifier("external_userid", contact),
+        state=state,
+        half=half,
+        at=stamp(at(seconds)),
+        arrived_at=stamp(at(seconds)),
+    )
+
+
+def ended(
+    contact: object, userid: str, seconds: int, *, by_customer: bool
+) -> wecom.ContactDeleted | wecom.FollowerDeleted:
+    kind = wecom.FollowerDeleted if by_customer else wecom.ContactDeleted
+    return kind(
+        corp_id=CORP,
+        userid=userid,
+        contact=identifier("external_userid", contact),
+        at=stamp(at(seconds)),
+        arrived_at=stamp(at(seconds)),
+    )
+
+
+def linked(kinds_and_values: list[tuple[str, object]], seconds: int) -> BuyerIdentified:
+    names = [identifier(kind, value) for kind, value in kinds_and_values]
+    return BuyerIdentified(corp_id=CORP, mall_id="yz", identifiers=names, at=stamp(at(seconds)))
+
+
+def _ref(order: str, version: int) -> mall.OrderRef:
+    moment = stamp(at(version))
+    return mall.OrderRef(corp_id=CORP, mall_id="yz", order_id=order, version=version, at=moment, arrived_at=moment)
+
+
+def _detail(buyer: object, fen: int, created: int) -> mall.OrderDetail:
+    return mall.OrderDetail(
+        created_at=stamp(at(created)),
+        total=Money(amount=fen, currency="CNY"),
+        buyer=[identifier("yz_open_id", buyer)],
+    )
+
+
+def created(order: str, buyer: object, fen: int, seconds: int) -> mall.OrderCreated:
+    return mall.OrderCreated(order=_ref(order, seconds), detail=_detail(buyer, fen, seconds))
+
+
+def paid(order: str, buyer: object, fen: int, seconds: int, *, ordered: int) -> mall.OrderPaid:
+    return mall.OrderPaid(
+        order=_ref(order, seconds),
+        detail=_detail(buyer, fen, ordered),
+        paid=Money(amount=fen, currency="CNY"),
+        paid_at=stamp(at(seconds)),
+    )
+
+
+def shipped(order: str, seconds: int) -> mall.OrderShipped:
+    return mall.OrderShipped(order=_ref(order, seconds))
+
+
+def completed(order: str, seconds: int) -> mall.OrderCompleted:
+    return mall.OrderCompleted(order=_ref(order, seconds))
+
+
+def closed(order: str, seconds: int) -> mall.OrderClosed:
+    return mall.OrderClosed(order=_ref(order, seconds), reason="timeout")
+
+
+def refunded(order: str, refund: str, fen: int, seconds: int) -> mall.RefundSucceeded:
+    return mall.RefundSucceeded(order=_ref(order, seconds), refund_id=refund, amount=Money(amount=fen, currency="CNY"))
+
+
+def assigned(customer: object, names: list[tuple[str, object]], version: int) -> IdentifiersAssigned:
+    ids = sorted(uid(kind, value) for kind, value in names)
+    return IdentifiersAssigned(corp_id=CORP, customer_id=uid("customer", customer), identifier_ids=ids, version=version)
+
+
+def related(contact: object, userid: str, spans: list[tuple[int, int | None]], version: int) -> RelationChanged:
+    return RelationChanged(
+        corp_id=CORP,
+        contact_id=uid("external_userid", contact),
+        userid=userid,
+        spans=[RelationSpan(added_at=stamp(at(a)), ended_at=None if e is None else stamp(at(e))) for a, e in spans],
+        version=version,
+    )
+
+
+def acquired(
+    touch: str, contact: object, userid: str, channel: object, seconds: int, *, version: int = 1,
+    sealed_code: bytes = b"", arrived: datetime | None = None,
+) -> CustomerAcquired:  # fmt: skip
+    return CustomerAcquired(
+        corp_id=CORP,
+        touch_id=touch,
+        version=version,
+        contact=identifier("external_userid", contact),
+        userid=userid,
+        channel_id=uid("channel", channel),
+        kind=AcquisitionKind.ACQUISITION_KIND_NEW,
+        sealed_welcome_code=sealed_code,
+        added_at=stamp(at(seconds)),
+        arrived_at=stamp(arrived or at(seconds)),
+    )

@@ -1,0 +1,312 @@
+"""The chassis on real servers: batches, poison, dead letters, outbox, due rows, migrations, roles, tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from bihuan.wecom.v1.facts_pb2 import ContactAdded
+from nats.js import JetStreamContext
+
+from chassis import bus, dead_letters, due
+from chassis.consumer import Consumer, Durable
+from chassis.effects import Effects
+from chassis.errors import Invalid
+from chassis.facts import Received, state_fact
+from chassis.outbox import Tx
+from chassis.pool import is_outage, open_pool
+from chassis.schema import migrate
+from chassis.sealing import Sealer
+from chassis.wecom.token import Token
+from deploy.local import postgres as local_postgres
+from deploy.local.home import SERVICES
+from tests import facts as f
+from tests.conftest import CORP, ROOT, Room, Servers
+
+Rooms = Callable[[str], Any]
+
+
+async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Waits for a condition instead of a time."""
+    give_up_at = asyncio.get_running_loop().time() + seconds
+    while True:
+        met = condition()
+        if asyncio.iscoroutine(met):
+            met = await met
+        if met:
+            return met
+        assert asyncio.get_running_loop().time() < give_up_at, "the condition was never met"
+        await asyncio.sleep(0.02)
+
+
+class Running:
+    """A consumer of ContactAdded whose handler is the test's."""
+
+    def __init__(self, room: Room, js: JetStreamContext, name: str, handle: Any) -> None:
+        durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=64)
+        self.room = room
+        self.name = name
+        self.consumer = Consumer(durable, js, room.outbox, replicas=1, after=lambda: None)
+        self._js = js
+
+    async def __aenter__(self) -> Running:
+        await self._js.purge_stream("EDGE")
+        self.task = asyncio.create_task(self.consumer.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.consumer.stop()
+        await asyncio.wait([self.task], timeout=10)
+        await self._js.delete_consumer("EDGE", self.name)
+
+    async def send(self, count: int, *, broken: Sequence[int] = ()) -> None:
+        for number in range(count):
+            fact = state_fact(
+                f.added(number, "anna", number), corp_id=CORP, source="tests", fact_id=f"{self.name}-{number}"
+            )
+            if number in broken:
+                fact = type(fact)(fact.id, fact.corp_id, fact.subject, fact.headers, b"\xff\xff")
+            await bus.publish(self._js, fact, timeout=5)
+
+
+def recorder(taken: list[str], poison: set[str]) -> Any:
+    """A handler that refuses some facts, and takes the others in its transaction."""
+
+    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
+        bad = [fact.id for fact in facts if fact.id in poison]
+        if bad:
+            raise Invalid("POISON", f"{bad[0]} cannot be")
+        taken.extend(fact.id for fact in facts)
+
+    return handle
+
+
+async def test_poison_alone_is_buried_and_replayed(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    taken: list[str] = []
+    poison = {"t-poison-7"}
+    async with rooms("identity") as room, Running(room, jetstream, "t-poison", recorder(taken, poison)) as running:
+        await running.send(20, broken=[11])
+        await until(lambda: len(taken) == 18)
+        buried = await until(lambda: room.rows("select fact_id, reason from dead_letters order by 1"))
+        await until(lambda: _settled(jetstream, "t-poison"))
+        buried = await room.rows("select fact_id, reason from dead_letters order by 1")
+        assert buried == [
+            {"fact_id": "t-poison-11", "reason": "FACT_UNDECODABLE"},
+            {"fact_id": "t-poison-7", "reason": "POISON"},
+        ]
+        poison.clear()
+        async with room.pool.acquire() as connection:
+            assert await dead_letters.replay(connection, jetstream, "t-poison") == 2
+        await until(lambda: "t-poison-7" in taken)
+        assert len(taken) == len(set(taken)) == 19
+
+
+async def test_a_broken_handler_stops_itself_and_loses_nothing(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    taken: list[str] = []
+    everything = {f"t-bug-{n}" for n in range(40)}
+    async with rooms("identity") as room, Running(room, jetstream, "t-bug", recorder(taken, everything)) as running:
+        await running.send(40)
+        await until(running.task.done)
+        assert not running.consumer.healthy
+        assert len(await room.rows("select 1 from dead_letters")) < 10
+        everything.clear()
+        again = Consumer(running.consumer.durable, jetstream, room.outbox, replicas=1, after=lambda: None)
+        await room.pool.execute("truncate inbox")
+        await jetstream.delete_consumer("EDGE", "t-bug")
+        task = asyncio.create_task(again.run())
+        await until(lambda: len(set(taken)) == 40)
+        await again.stop()
+        await task
+
+
+async def test_an_outage_keeps_the_batch(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    taken: list[str] = []
+    failures = iter(range(3))
+
+    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
+        if next(failures, None) is not None:
+            await tx.connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        taken.extend(fact.id for fact in facts)
+
+    async with rooms("identity") as room, Running(room, jetstream, "t-outage", handle) as running:
+        await running.send(10)
+        await until(lambda: len(set(taken)) == 10)
+        assert await room.rows("select * from dead_letters") == []
+
+
+async def _settled(js: JetStreamContext, durable: str) -> bool:
+    info = await js.consumer_info("EDGE", durable)
+    return info.num_ack_pending == 0 and info.num_pending == 0
+
+
+async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    await jetstream.purge_stream("EDGE")
+    async with rooms("identity") as room:
+        with pytest.raises(RuntimeError):
+            async with room.outbox.transaction() as tx:
+                tx.state(f.added(1, "anna", 1), corp_id=CORP)
+                raise RuntimeError
+        async with room.outbox.transaction() as tx:
+            tx.state(f.added(2, "anna", 2), corp_id=CORP)
+        await room.outbox.drain()
+        assert (await jetstream.stream_info("EDGE")).state.messages == 1
+        assert await room.rows("select * from outbox") == []
+
+
+async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    await jetstream.purge_stream("EDGE")
+    async with rooms("identity") as room:
+        fact = state_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
+        await room.pool.execute(
+            "insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)"
+            " values ($1, $2, $3, $4, $5, now() - interval '1 minute')",
+            fact.corp_id,
+            fact.id,
+            fact.subject,
+            json.dumps(fact.headers),
+            fact.payload,
+        )
+        assert await room.outbox.sweep() == 1
+        assert await room.outbox.sweep() == 0
+        assert (await jetstream.stream_info("EDGE")).state.messages == 1
+
+
+class Calls:
+    """A performer that records; `lost` calls never settle, as after a crash."""
+
+    def __init__(self, room: Room, lost: int = 0) -> None:
+        self.made: list[tuple[str, int]] = []
+        self._room, self._lost = room, lost
+
+    async def prepare(self, claims: Sequence[due.Claim]) -> Sequence[due.Claim]:
+        return claims
+
+    async def call(self, item: due.Claim) -> due.Claim:
+        self.made.append((item.key, item.attempts))
+        if len(self.made) <= self._lost:
+            raise RuntimeError("the process died here")
+        return item
+
+    async def settle(self, outcomes: Sequence[due.Claim]) -> None:
+        async with self._room.pool.acquire() as connection:
+            await due.finish(connection, "test", [(claim, "ok") for claim in outcomes])
+
+
+async def test_an_effect_happens_once_and_again_only_after_its_lease(rooms: Rooms) -> None:
+    now = datetime.now(UTC)
+    async with rooms("identity") as room:
+        calls = Calls(room, lost=1)
+        effects = Effects(room.pool, "test", calls, at_once=4)
+        async with room.pool.acquire() as connection:
+            for _ in range(2):
+                await due.schedule_once(connection, "test", [due.Due(CORP, "a", now), due.Due(CORP, "b", now)])
+        assert await effects.work() == 2
+        await effects.drain()
+        assert await effects.work() == 0, "the lost one is still leased"
+        await room.pool.execute("update due_rows set lease_until = now() - interval '1 second' where status <> 'done'")
+        assert await effects.work() == 1
+        await effects.drain()
+        assert sorted(calls.made) == [("a", 1), ("a", 2), ("b", 1)] or sorted(calls.made) == [
+            ("a", 1),
+            ("b", 1),
+            ("b", 2),
+        ]
+        assert {row["status"] for row in await room.rows("select status from due_rows")} == {"done"}
+
+
+async def test_work_that_is_asked_for_while_it_is_done_is_done_again(rooms: Rooms) -> None:
+    now = datetime.now(UTC)
+    async with rooms("identity") as room, room.pool.acquire() as connection:
+        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
+        (claim,) = await due.claim(room.pool, "test", 10)
+        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
+        await due.finish(connection, "test", [(claim, "old")])
+        (again,) = await due.claim(room.pool, "test", 10)
+        assert again.generation == claim.generation + 1
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await due.postpone(connection, "test", [(again, later)])
+        assert await due.claim(room.pool, "test", 10) == []
+
+
+async def test_replicas_migrate_once_and_an_edited_file_is_refused(servers: Servers, tmp_path: Path) -> None:
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute("create database migrating")
+    await admin.close()
+    url = servers.url("migrating")
+    (tmp_path / "0001_create_things.sql").write_text("create table things (id int);")
+    applied = await asyncio.gather(*(migrate(url, "things", tmp_path) for _ in range(3)))
+    assert sorted(map(len, applied)) == [0, 0, 2]
+    (tmp_path / "0001_create_things.sql").write_text("create table things (id bigint);")
+    with pytest.raises(ValueError, match="edited"):
+        await migrate(url, "things", tmp_path)
+    (tmp_path / "0003_skip.sql").write_text("select 1")
+    with pytest.raises(ValueError, match="expected number 0002"):
+        await migrate(url, "things", tmp_path)
+
+
+async def test_no_service_can_read_anothers_schema(servers: Servers) -> None:
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute("create database walls")
+    await admin.close()
+    walls = await asyncpg.connect(servers.url("walls"))
+    await local_postgres.create_roles(walls, "secret")
+    await walls.close()
+    for service in SERVICES:
+        own = servers.url("walls").replace("postgres:secret", f"{service}:secret")
+        await migrate(own, service, ROOT / service / "migrations")
+    for service in SERVICES:
+        pool = await open_pool(servers.url("walls").replace("postgres:secret", f"{service}:secret"), service, size=1)
+        assert await pool.fetchval("select count(*) from inbox") == 0
+        for other in SERVICES:
+            if other != service:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await pool.fetchval(f"select count(*) from {other}.inbox")
+        await pool.close()
+
+
+async def test_every_key_begins_with_its_corp(rooms: Rooms) -> None:
+    for service in SERVICES:
+        async with rooms(service) as room:
+            rows = await room.rows(
+                "select c.conrelid::regclass::text as table, a.attname as first from pg_constraint c"
+                " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]"
+                " where c.contype in ('p', 'u', 'f') and c.connamespace = $1::regnamespace"
+                " and c.conrelid::regclass::text <> 'migrations'",
+                service,
+            )
+            assert rows
+            assert {row["first"] for row in rows} == {"corp_id"}, rows
+
+
+async def test_replicas_share_one_token_refresh(jetstream: JetStreamContext, sealer: Sealer) -> None:
+    fetched: list[int] = []
+
+    async def fetch() -> tuple[str, float]:
+        fetched.append(1)
+        await asyncio.sleep(0.05)
+        return f"token{len(fetched)}", 7200.0
+
+    replicas = [Token(jetstream, sealer, CORP, "secret", fetch) for _ in range(5)]
+    assert set(await asyncio.gather(*(replica.get() for replica in replicas))) == {"token1"}
+    assert len(fetched) == 1
+    await replicas[0].invalidate("token1")
+    await replicas[1].invalidate("token1")
+    assert set(await asyncio.gather(*(replica.get() for replica in replicas[:2]))) == {"token2"}
+    await replicas[2].invalidate("token1")
+    assert await replicas[0].get() == "token2", "a replica with an old failure must not drop the new token"
+    assert len(fetched) == 2
+
+
+def test_what_is_an_outage_and_what_is_not() -> None:
+    assert is_outage(ConnectionResetError())
+    assert is_outage(asyncpg.DeadlockDetectedError())
+    assert is_outage(asyncpg.exceptions.InterfaceError("connection is closed"))
+    assert not is_outage(asyncpg.UniqueViolationError())
+    assert not is_outage(asyncpg.DataError())
+    assert not is_outage(Invalid("X"))
