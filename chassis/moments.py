@@ -11,9 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 def stamp(moment: datetime | None) -> Timestamp | None:
     if moment is None:
         return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+    whole = moment.replace(microsecond=0)
+    return Timestamp(seconds=int(whole.timestamp()), nanos=moment.microsecond * 1000)
 
 
 def as_of(request: Any) -> datetime | None:

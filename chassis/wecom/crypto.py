@@ -25,6 +25,7 @@ class CallbackCrypto:
         self._key = base64.b64decode(encoding_aes_key + "=")
         if len(self._key) != 32:
             raise ValueError("EncodingAESKey: expected 43 characters of base64")
+        self._cipher = Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16]))
         self._receive_id = receive_id.encode()
 
     def verify(self, signature: str, timestamp: str, nonce: str, encrypted: str) -> None:
@@ -42,7 +43,7 @@ class CallbackCrypto:
             raise Invalid("CIPHERTEXT_NOT_BASE64", field="Encrypt", expected="base64") from error
         if not cipher or len(cipher) % 16:
             raise Invalid("CIPHERTEXT_TRUNCATED", field="Encrypt", expected="whole AES blocks")
-        decryptor = Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16])).decryptor()
+        decryptor = self._cipher.decryptor()
         plain = decryptor.update(cipher) + decryptor.finalize()
         pad = plain[-1]
         if not 1 <= pad <= BLOCK or plain[-pad:] != bytes([pad]) * pad:

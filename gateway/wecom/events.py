@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from xml.etree.ElementTree import Element
 
 from bihuan.wecom.v1 import facts_pb2 as wecom
 from google.protobuf.message import Message
@@ -14,14 +13,15 @@ from chassis.moments import stamp
 from gateway.edge import Edge
 
 Common = dict[str, Any]
+Fields = dict[str, str]
 
 
-def _added(half: bool) -> Callable[[Edge, Element, Common], Message]:
-    def build(edge: Edge, event: Element, common: Common) -> Message:
-        code = event.findtext("WelcomeCode") or ""
+def _added(half: bool) -> Callable[[Edge, Fields, Common], Message]:
+    def build(edge: Edge, event: Fields, common: Common) -> Message:
+        code = event.get("WelcomeCode", "")
         return wecom.ContactAdded(
             **common,
-            state=event.findtext("State") or "",
+            state=event.get("State", ""),
             sealed_welcome_code=edge.sealer.seal(common["corp_id"], code) if code else b"",
             half=half,
         )
@@ -29,29 +29,27 @@ def _added(half: bool) -> Callable[[Edge, Element, Common], Message]:
     return build
 
 
-def _deleted(edge: Edge, event: Element, common: Common) -> Message:
-    return wecom.ContactDeleted(**common, by_transfer=event.findtext("Source") == "DELETE_BY_TRANSFER")
+def _deleted(edge: Edge, event: Fields, common: Common) -> Message:
+    return wecom.ContactDeleted(**common, by_transfer=event.get("Source") == "DELETE_BY_TRANSFER")
 
 
-CONTACT_CHANGES: dict[str, Callable[[Edge, Element, Common], Message]] = {
+CONTACT_CHANGES: dict[str, Callable[[Edge, Fields, Common], Message]] = {
     "add_external_contact": _added(half=False),
     "add_half_external_contact": _added(half=True),
     "edit_external_contact": lambda edge, event, common: wecom.ContactEdited(**common),
     "del_external_contact": _deleted,
     "del_follow_user": lambda edge, event, common: wecom.FollowerDeleted(**common),
-    "transfer_fail": lambda edge, event, common: wecom.TransferFailed(
-        **common, reason=event.findtext("FailReason") or ""
-    ),
+    "transfer_fail": lambda edge, event, common: wecom.TransferFailed(**common, reason=event.get("FailReason", "")),
     "msg_audit_approved": lambda edge, event, common: wecom.ArchiveConsented(**common),
 }
 
 
-def read(edge: Edge, corp_id: str, event: Element, plain: str, arrived_at: datetime) -> Message:
+def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: datetime) -> Message:
     """The fact an event states. One that is new to us, or lacks what its kind needs, is an UnknownEventReceived."""
-    name, change = event.findtext("Event") or "", event.findtext("ChangeType") or ""
-    at = _moment(event.findtext("CreateTime")) or arrived_at
-    userid = (event.findtext("UserID") or "").strip().lower()
-    contact = edge.identifier(corp_id, "external_userid", event.findtext("ExternalUserID") or "")
+    name, change = event.get("Event", ""), event.get("ChangeType", "")
+    at = _moment(event.get("CreateTime")) or arrived_at
+    userid = (event.get("UserID", "")).strip().lower()
+    contact = edge.identifier(corp_id, "external_userid", event.get("ExternalUserID", ""))
     build = CONTACT_CHANGES.get(change) if name == "change_external_contact" else None
     if build is None or not userid or contact is None:
         return wecom.UnknownEventReceived(

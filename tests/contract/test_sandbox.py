@@ -64,7 +64,7 @@ async def errcode(call: Callable[..., Any], *arguments: Any, **named: Any) -> in
 
 
 def test_address_book(sdk: WeChatClient) -> None:
-    departments = sdk.department.get(1)
+    departments = sdk.get("department/list")["department"]
     assert departments[0]["id"] == 1
     assert sdk.user.get("guide_007")["userid"] == "guide_007"
 

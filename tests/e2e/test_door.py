@@ -278,7 +278,10 @@ async def test_a_refund_above_its_payment_is_a_dead_letter_and_one_before_it_wai
 
     database = await asyncpg.connect(suite.home.postgres_url(suite.ports, "commerce"))
     try:
-        statuses = "select string_agg(refund_id || ' ' || status, ', ' order by refund_id) from commerce.refunds where order_id = 'E-refund'"
+        statuses = (
+            "select string_agg(refund_id || ' ' || status, ', ' order by refund_id)"
+            " from commerce.refunds where order_id = 'E-refund'"
+        )
         await send("trade_refund_RefundSuccess", refund("R-door-1", "100.00"), 1)
         await until(lambda: _is(database, statuses, "R-door-1 WAITING"))
         await send("trade_TradePaid", _order(order_info={"tid": "E-refund"}), 2)

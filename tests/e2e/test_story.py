@@ -74,9 +74,7 @@ async def test_a_scan_becomes_a_customer_with_a_welcome(admin: Client) -> None:
     assert calls[0]["body"]["attachments"][0]["link"]["title"] == "新人礼"
     customer = await until(lambda: customer_of(admin, friend["external_userid"]))
     assert customer["name"] == friend["name"]
-    assert [(one["userid"], one["endedAt"] if "endedAt" in one else None) for one in customer["relations"]] == [
-        ("guide_001", None)
-    ]
+    assert [(one["userid"], one.get("endedAt")) for one in customer["relations"]] == [("guide_001", None)]
 
 
 async def _calls(admin: Client, api: str, code: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,7 +50,7 @@ def test_spans_do_not_depend_on_order_and_do_not_overlap(events: list[FollowEven
     assert spans_of(shuffled) == spans
     ends = [span.ended_at for span in spans]
     assert None not in ends[:-1]
-    for earlier, later in zip(spans, spans[1:], strict=False):
+    for earlier, later in itertools.pairwise(spans):
         assert earlier.ended_at is not None
         assert earlier.ended_at <= later.added_at
 
