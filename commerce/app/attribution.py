@@ -45,7 +45,7 @@ class Attribution:
         for row in changed:
             order = orders[row["corp_id"], row["mall_id"], row["order_id"]]
             tx.state(_attributed(row, order), corp_id=row["corp_id"])
-            if order["paid_at"] is not None and row["userid"]:
+            if row["paid"] and row["userid"]:
                 alert = _paid_alert(row, order)
                 alerts[row["corp_id"], alert.alert_id] = alert
         for key in sorted(await store.raise_once(tx.connection, alerts)):

@@ -114,6 +114,8 @@ create table attributions (
     userid text,
     contact_id uuid,
     channel_id uuid,
+    -- Beside the amount: an order of 0.00 is paid like any other.
+    paid boolean not null,
     paid_fen bigint not null,
     refunded_fen bigint not null,
     version bigint not null,

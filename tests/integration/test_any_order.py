@@ -23,6 +23,7 @@ from chassis.moments import stamp
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app.attribution import Attribution
+from commerce.domain.alerts import alert_id
 from engagement.consumers import Handlers
 from engagement.settings import Settings as EngagementSettings
 from identity import consumers as identity
@@ -232,6 +233,12 @@ commerce_facts = st.lists(
 
 
 async def who_earned_what(room: Room) -> Any:
+    raised = {row["alert_id"] for row in await room.rows("select alert_id from alerts_raised")}
+    for row in await room.rows("select order_id, userid from attributions where paid and userid is not null"):
+        kind = AlertKind.Name(AlertKind.ALERT_KIND_ORDER_PAID)
+        assert alert_id(CORP, "yz", str(row["order_id"]), kind, str(row["userid"])) in raised, (
+            "an employee was not told"
+        )
     return (
         await room.rows(
             "select order_id, buyer_id, total_fen, created_at, paid_fen, paid_at, shipped_at, completed_at, closed_at"
@@ -239,7 +246,7 @@ async def who_earned_what(room: Room) -> Any:
         ),
         await room.rows("select refund_id, order_id, amount_fen, status from refunds order by 1"),
         await room.rows(
-            "select order_id, userid, contact_id, channel_id, paid_fen, refunded_fen from attributions order by 1"
+            "select order_id, userid, contact_id, channel_id, paid, paid_fen, refunded_fen from attributions order by 1"
         ),
         await room.rows("select count(*) from attribution_marks"),
     )
