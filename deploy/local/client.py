@@ -75,13 +75,16 @@ class Client:
     async def waiting(self) -> dict[str, int]:
         """What still waits, by name: consumers' messages and the services' rows. Empty when all is done."""
         ports = self._suite.ports
-        state = await self._json("GET", f"http://127.0.0.1:{ports.nats_monitor}/jsz", params={"consumers": "true"})
+        asked = {"consumers": "true", "config": "true"}
+        state = await self._json("GET", f"http://127.0.0.1:{ports.nats_monitor}/jsz", params=asked)
         found: dict[str, int] = {}
         for account in state.get("account_details", []):
             for stream in account.get("stream_detail", []):
                 for consumer in stream.get("consumer_detail") or []:
                     if consumer.get("config", {}).get("durable_name"):
                         found[consumer["name"]] = consumer["num_pending"] + consumer["num_ack_pending"]
+        if not found:
+            raise RuntimeError("NATS tells of no durable consumer: what waits cannot be seen")
         for service in SERVICES:
             backlog = await self._json("GET", f"http://127.0.0.1:{ports.web(service)}/backlog")
             found |= {f"{service} {what}": count for what, count in backlog.items()}

@@ -25,7 +25,7 @@ CALL_SECONDS, CODE_SECONDS = 5.0, 20.0
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("seed", [7])
+@pytest.mark.parametrize("seed", [7, 11])
 async def test_kill_everything_once(tmp_path: Path, seed: int) -> None:
     suite = Suite(Home(tmp_path / "home"), Ports(free_port_base()))
     order = ["gateway", *SERVICES, "nats", "postgres"]
