@@ -9,7 +9,7 @@ from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
 from acquisition.app.touches import Added, acquire
-from chassis.consumer import Durable
+from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.outbox import Tx
 from chassis.projections import assign_identifiers
@@ -41,7 +41,13 @@ async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> No
 
 
 DURABLES = (
-    Durable("acquisition-acquire-on-contact-added", "EDGE", (ContactAdded,), acquire_on_contact_added),
+    Durable(
+        "acquisition-acquire-on-contact-added",
+        "EDGE",
+        (ContactAdded,),
+        acquire_on_contact_added,
+        ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
+    ),
     Durable(
         "acquisition-place-on-identifiers-assigned", "IDENTITY", (IdentifiersAssigned,), place_on_identifiers_assigned
     ),

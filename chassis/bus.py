@@ -97,14 +97,18 @@ async def publish(js: JetStreamContext, fact: Fact, *, timeout: float) -> None:
         raise Unavailable("BUS_AWAY", f"the fact was not confirmed: {error!r}") from error
 
 
-async def publish_until_confirmed(js: JetStreamContext, facts: Iterable[Fact]) -> list[Fact]:
-    """Publishes all at once, repeating under the same ids; returns those confirmed within 25 s."""
+async def publish_until_confirmed(
+    js: JetStreamContext, facts: Iterable[Fact], *, seconds: float = PUBLISH_SECONDS
+) -> list[Fact]:
+    """Publishes all at once, repeating under the same ids; returns those confirmed within `seconds` or soon after."""
     open_facts = list(facts)
     confirmed: list[Fact] = []
-    give_up_at = asyncio.get_running_loop().time() + PUBLISH_SECONDS
+    give_up_at = asyncio.get_running_loop().time() + seconds
     pause = 0.05
     while open_facts:
-        results = await asyncio.gather(*(publish(js, fact, timeout=5) for fact in open_facts), return_exceptions=True)
+        results = await asyncio.gather(
+            *(publish(js, fact, timeout=min(5.0, seconds)) for fact in open_facts), return_exceptions=True
+        )
         confirmed += [fact for fact, result in zip(open_facts, results, strict=True) if result is None]
         failures = [result for result in results if result is not None]
         open_facts = [fact for fact, result in zip(open_facts, results, strict=True) if result is not None]

@@ -25,6 +25,8 @@ from chassis.pool import is_outage
 from chassis.pull import Pull
 
 ACK_WAIT_SECONDS = 30.0
+# For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
+HASTY_ACK_WAIT_SECONDS = 12.0
 POISONS_IN_A_ROW = 10
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
@@ -42,6 +44,8 @@ class Durable:
     types: tuple[type[Message], ...]
     handle: Handler
     batch: int = 256
+    # After this the server gives a fact to another replica; longer than the longest transaction.
+    ack_wait_seconds: float = ACK_WAIT_SECONDS
 
 
 async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
@@ -95,7 +99,7 @@ class Consumer:
                 ],
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=ACK_WAIT_SECONDS,
+                ack_wait=self.durable.ack_wait_seconds,
                 max_deliver=-1,
                 max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
             ),
@@ -109,10 +113,14 @@ class Consumer:
         try:
             while not self._stopping:
                 messages = await self._pull.next_batch()
-                if not messages or self._stopping:
+                if not messages:
                     continue
+                if self._stopping:
+                    for message in messages:
+                        await message.nak()
+                    break
                 began = time.monotonic()
-                beat = asyncio.create_task(_keep_alive(messages))
+                beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
                 try:
                     await self._take(messages)
                 finally:
@@ -181,8 +189,8 @@ class Consumer:
 
     async def _bury(self, message: Msg, error: Exception) -> None:
         """To the dead letters with its reason; repeated through an outage like any other write."""
-        self._poisons += 1
-        if self._poisons >= POISONS_IN_A_ROW:
+        if self._poisons + 1 >= POISONS_IN_A_ROW:
+            self._poisons += 1
             return  # unacked: the consumer is about to stop itself
         reason = error.reason if isinstance(error, DomainError) else type(error).__name__
         pause = 0.1
@@ -203,6 +211,7 @@ class Consumer:
                     raise
                 await asyncio.sleep(pause * (1 + random.random()))
                 pause = min(pause * 2, 5.0)
+        self._poisons += 1
         metrics.DEAD_LETTERS.labels(self.durable.name, reason).inc()
         log.error("dead_letter", durable=self.durable.name, reason=reason, headers=json.dumps(message.headers or {}))
         await message.ack()
@@ -215,9 +224,9 @@ def _safe_detail(error: Exception) -> str:
     return repr(error)
 
 
-async def _keep_alive(messages: list[Msg]) -> None:
+async def _keep_alive(messages: list[Msg], seconds: float) -> None:
     while True:
-        await asyncio.sleep(ACK_WAIT_SECONDS / 3)
+        await asyncio.sleep(seconds)
         for message in messages:
             if not message.is_acked:
                 await message.in_progress()

@@ -47,14 +47,18 @@ async def schedule_once(connection: Connection, kind: str, rows: Iterable[Due]) 
 
 
 async def schedule_again(connection: Connection, kind: str, rows: Iterable[Due]) -> None:
-    """Schedules repeatable work; a row that is there, even being worked on, is done once more."""
+    """Schedules repeatable work. A row that waits is due at the earlier time; one that is being worked on stays with
+    its worker, and is due once more when that one ends."""
     await _insert(
         connection,
         kind,
         rows,
-        "(corp_id, kind, key) do update set generation = due_rows.generation + 1, status = 'due', attempts = 0,"
-        " lease_until = null, detail = excluded.detail, due_at = case when due_rows.status = 'done'"
-        " then excluded.due_at else least(due_rows.due_at, excluded.due_at) end",
+        "(corp_id, kind, key) do update set generation = due_rows.generation + 1, detail = excluded.detail,"
+        " due_at = case when due_rows.status = 'due' then least(due_rows.due_at, excluded.due_at)"
+        " else excluded.due_at end,"
+        " status = case when due_rows.status = 'attempting' then 'attempting' else 'due' end,"
+        " lease_until = case when due_rows.status = 'attempting' then due_rows.lease_until end,"
+        " attempts = case when due_rows.status = 'attempting' then due_rows.attempts else 0 end",
     )
 
 
@@ -94,13 +98,16 @@ async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
 
 
 async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Claim, str]]) -> None:
-    """Keeps the rows as done with their outcome, unless they were asked for again meanwhile."""
+    """Keeps the rows as done with their outcome; what was asked for again meanwhile is due again."""
     ordered = sorted(outcomes, key=lambda o: (o[0].corp_id, o[0].key))
     if ordered:
         await connection.execute(
-            "update due_rows d set status = 'done', outcome = t.o, done_at = now(), lease_until = null"
+            "update due_rows d set outcome = t.o, lease_until = null,"
+            " status = case when d.generation = t.g then 'done' else 'due' end,"
+            " done_at = case when d.generation = t.g then now() end,"
+            " attempts = case when d.generation = t.g then d.attempts else 0 end"
             " from unnest($2::text[], $3::text[], $4::int[], $5::text[]) as t(c, k, g, o)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g",
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting'",
             kind,
             [c.corp_id for c, _ in ordered],
             [c.key for c, _ in ordered],
@@ -110,14 +117,14 @@ async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Cla
 
 
 async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Claim, datetime]]) -> None:
-    """Gives the rows back, each for its time."""
+    """Gives the rows back, each for its time, or for the time it was asked for again meanwhile."""
     ordered = sorted(claims, key=lambda c: (c[0].corp_id, c[0].key))
     if ordered:
         await connection.execute(
-            "update due_rows d set status = 'due', due_at = t.d, lease_until = null"
+            "update due_rows d set status = 'due', lease_until = null,"
+            " due_at = case when d.generation = t.g then t.d else d.due_at end"
             " from unnest($2::text[], $3::text[], $4::int[], $5::timestamptz[]) as t(c, k, g, d)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.generation = t.g"
-            " and d.status = 'attempting'",
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting'",
             kind,
             [c.corp_id for c, _ in ordered],
             [c.key for c, _ in ordered],

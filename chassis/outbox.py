@@ -20,6 +20,8 @@ from chassis.pool import Connection, Pool
 
 SWEEP_AGE_SECONDS = 10
 SWEEP_ROWS = 500
+# Inside the transaction that holds the rows.
+SWEEP_SECONDS = 3.0
 DELETE_ROWS = 500
 DELETE_SECONDS = 0.2
 
@@ -95,11 +97,20 @@ class Outbox:
             facts = [
                 Fact(r["fact_id"], r["corp_id"], r["subject"], json.loads(r["headers"]), r["payload"]) for r in rows
             ]
-            confirmed = await asyncio.wait_for(publish_until_confirmed(self._js, facts), timeout=8) if facts else []
+            confirmed = await publish_until_confirmed(self._js, facts, seconds=SWEEP_SECONDS)
             await connection.execute(
                 "delete from outbox where (corp_id, fact_id) in (select * from unnest($1::text[], $2::uuid[]))",
                 [fact.corp_id for fact in confirmed],
                 [fact.id for fact in confirmed],
+            )
+            known = {fact.id for fact in confirmed}
+            left = [fact for fact in facts if fact.id not in known]
+            # Behind the others, so that one that cannot be published does not keep them.
+            await connection.execute(
+                "update outbox set created_at = now() where (corp_id, fact_id) in"
+                " (select * from unnest($1::text[], $2::uuid[]))",
+                [fact.corp_id for fact in left],
+                [fact.id for fact in left],
             )
         return len(confirmed)
 

@@ -15,6 +15,10 @@ REQUEST_SECONDS = 5.0
 LOST_AFTER_SECONDS = REQUEST_SECONDS + 1.0
 
 
+class ConsumerGone(Exception):
+    """The server has no such consumer (any more), or nobody there to answer for it: declare it anew."""
+
+
 class Pull:
     """Batches of up to `batch` messages. Messages and the server's status words arrive on one inbox."""
 
@@ -24,6 +28,7 @@ class Pull:
         self._batch = batch
         self._queue: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._wanted = 0
+        self._gone = False
         self._subscription: Subscription | None = None
         self._inbox = ""
         self._asked_at = 0.0
@@ -36,13 +41,19 @@ class Pull:
             if status is None:
                 self._wanted -= 1
                 self._queue.put_nowait(message)
-            elif status != "100":  # the request ended: expired, deleted, or refused
+            elif status != "100":  # the request ended: 404 and 408 are its time running out
                 self._wanted = 0
+                self._gone = status not in ("404", "408")
                 self._queue.put_nowait(None)
 
         self._subscription = await self._nc.subscribe(self._inbox, cb=deliver, pending_msgs_limit=-1)
 
     async def close(self) -> None:
+        """Gives back what was fetched and not taken, so that nobody waits for its ack."""
+        while not self._queue.empty():
+            message = self._queue.get_nowait()
+            if message is not None and message.reply and self._nc.is_connected:
+                await self._nc.publish(message.reply, b"-NAK")
         if self._subscription is not None and self._nc.is_connected:
             await self._subscription.unsubscribe()
 
@@ -55,7 +66,12 @@ class Pull:
         return self._queue.qsize()
 
     async def next_batch(self) -> list[Msg]:
-        """At least one message, or nothing after a few seconds: the caller looks whether it should stop."""
+        """At least one message, or nothing after a few seconds: the caller looks whether it should stop.
+
+        Raises ConsumerGone.
+        """
+        if self._gone and self._queue.empty():
+            raise ConsumerGone(self._next)
         loop = asyncio.get_running_loop()
         if self._wanted > 0 and loop.time() - self._asked_at > LOST_AFTER_SECONDS and self._queue.empty():
             self._wanted = 0

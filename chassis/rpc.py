@@ -130,22 +130,9 @@ class Server:
 
 
 def channel(address: str) -> grpc.aio.Channel:
-    """A channel that balances over all addresses of a name and repeats what was not sent."""
-    policy = {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-    }
+    """A channel that balances over all addresses of a name. It repeats only what was not sent: who may repeat more
+    is for the caller to know."""
+    policy: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
     return grpc.aio.insecure_channel(
         address,
         options=[

@@ -9,7 +9,7 @@ from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
-from chassis.consumer import Durable
+from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.identifiers import Identifiers
 from chassis.outbox import Tx
@@ -86,6 +86,7 @@ class Handlers:
                 "ACQUISITION",
                 (CustomerAcquired,),
                 self.welcome_on_customer_acquired,
+                ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
             ),
             Durable("engagement-name-on-contact-read", "IDENTITY", (ContactRead,), self.name_on_contact_read),
             Durable("engagement-name-on-staff-placed", "IDENTITY", (StaffPlaced,), self.name_on_staff_placed),

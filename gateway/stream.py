@@ -35,6 +35,8 @@ HEARTBEAT_SECONDS = 15.0
 QUEUE = 256
 MOST_STREAMS = 5000
 BATCH = 256
+# Who was away for longer than this many events of the whole house starts anew.
+MOST_MISSED = 20_000
 IDLE_SECONDS = 60.0
 OPEN = Gauge("bihuan_open_streams", "Live streams open at this gateway")
 
@@ -85,10 +87,12 @@ class Hub:
         OPEN.set(len(self._readers))
 
     async def since(self, sequence: int, subject: str) -> tuple[bool, list[Event]]:
-        """Events after `sequence`; False when some of them are gone from the stream already."""
+        """Events after `sequence`; False when some of them are gone from the stream, or it is too long ago."""
         try:
             state = (await self._js.stream_info(STREAM)).state
             whole = sequence + 1 >= state.first_seq and sequence <= state.last_seq
+            if whole and state.last_seq - sequence > MOST_MISSED:
+                whole = False
             events: list[Event] = []
             position = max(sequence + 1, state.first_seq)
             while whole and position <= state.last_seq:
@@ -115,8 +119,9 @@ class Hub:
 
     async def _follow(self) -> None:
         """One ephemeral consumer; after a loss the next one begins behind the last event that was seen."""
-        if self._last == 0:
-            self._last = (await self._js.stream_info(STREAM)).state.last_seq
+        newest = (await self._js.stream_info(STREAM)).state.last_seq
+        if self._last == 0 or self._last > newest:  # the latter: the stream was made anew
+            self._last = newest
         info = await self._js.add_consumer(
             STREAM,
             ConsumerConfig(
@@ -174,7 +179,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
                 }
             )
             await response.prepare(request)
-            await _send(response, reader, missed, whole, resume or 0)
+            await _send(response, reader, missed, whole, (resume or 0) if whole else 0)
             return response
         finally:
             hub.leave(reader)

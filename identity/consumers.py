@@ -80,7 +80,10 @@ async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
             newest[key] = message
     await customers.save_order_values(
         tx.connection,
-        [(*key, m.buyer_id, m.paid.amount, m.refunded.amount, m.version) for key, m in newest.items()],
+        [
+            (*key, m.buyer_id, m.paid.amount if m.HasField("paid") else None, m.refunded.amount, m.version)
+            for key, m in newest.items()
+        ],
     )
 
 

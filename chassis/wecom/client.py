@@ -23,6 +23,8 @@ CALLS_AT_ONCE = 10
 BUSY_TRIES = 3
 BUSY = frozenset({-1, 6000, 45033, 41096})
 TOKEN_REFUSED = frozenset({40014, 42001})
+# A secret being changed, an address missing from the trusted list: wrong now, right once somebody has mended it.
+MISCONFIGURED = frozenset({40001, 40013, 40091, 48001, 48002, 48006, 50003, 60020, 301002})
 WINDOW_FULL = 45009
 # A minute's quota that is exceeded blocks the API for a minute.
 WINDOW_SECONDS = 60.0
@@ -39,7 +41,7 @@ class WeComError(Exception):
     @property
     def passing(self) -> bool:
         """True when the same call may succeed later."""
-        return self.errcode in BUSY or self.errcode == WINDOW_FULL or self.errcode in TOKEN_REFUSED
+        return self.api == "gettoken" or self.errcode in BUSY | TOKEN_REFUSED | MISCONFIGURED | {WINDOW_FULL}
 
 
 class WeComAway(Exception):
@@ -68,7 +70,11 @@ class WeCom:
     async def _call(
         self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None, seconds: float
     ) -> dict[str, Any]:
-        """Raises WeComError or WeComAway; never takes longer than `seconds`."""
+        """Raises WeComError or WeComAway; never takes longer than `seconds`.
+
+        Only reads are repeated here. "Busy" does not say whether a write had its effect: its due row repeats it, and
+        knows that it is a repetition.
+        """
         give_up_at = time.monotonic() + seconds
         refreshed, busy = False, 0
         try:
@@ -86,7 +92,7 @@ class WeCom:
                     if errcode in TOKEN_REFUSED and not refreshed:
                         refreshed = True
                         await self._token.invalidate(token)
-                    elif errcode in BUSY and busy + 1 < BUSY_TRIES:
+                    elif method == "GET" and errcode in BUSY and busy + 1 < BUSY_TRIES:
                         busy += 1
                         pause = 0.1 * 2**busy * (1 + random.random())
                         if time.monotonic() + pause > give_up_at:

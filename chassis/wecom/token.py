@@ -73,14 +73,9 @@ class Token:
         bucket = await self._open()
         give_up_at = time.monotonic() + REFRESH_SECONDS
         while True:
-            try:
-                entry = await bucket.get(self._key)
-                if entry.value:
-                    stored = self._unpack(entry.value)
-                    if stored[1] > time.time():
-                        return stored
-            except KeyNotFoundError:
-                pass
+            stored = await self._stored(bucket)
+            if stored is not None:
+                return stored
             try:
                 await bucket.create(f"{self._key}.refreshing", b"1", msg_ttl=REFRESH_SECONDS)
             except KeyWrongLastSequenceError:
@@ -89,11 +84,23 @@ class Token:
                 await asyncio.sleep(0.05)
                 continue
             try:
+                stored = await self._stored(bucket)
+                if stored is not None:
+                    return stored  # the one before us finished between our look and our turn
                 fresh = await self._fresh()
                 await bucket.put(self._key, self._sealer.seal(self._corp_id, json.dumps(fresh)))
                 return fresh
             finally:
                 await bucket.delete(f"{self._key}.refreshing")
+
+    async def _stored(self, bucket: KeyValue) -> tuple[str, float] | None:
+        """The shared token, if there is one that still lasts."""
+        try:
+            entry = await bucket.get(self._key)
+        except KeyNotFoundError:
+            return None
+        stored = self._unpack(entry.value) if entry.value else ("", 0.0)
+        return stored if stored[1] > time.time() else None
 
     def _unpack(self, value: bytes) -> tuple[str, float]:
         token, until = json.loads(self._sealer.open(self._corp_id, value))

@@ -39,7 +39,8 @@ class Youzan:
                 return _names(answer.get("data"))
             code = answer.get("code") or (answer.get("gw_err_resp") or {}).get("err_code")
             if code not in TOKEN_CODES:
-                raise MallRefused(f"users.info.query: code {code}")
+                # Youzan's codes do not tell a refusal from a throttle: ask again, ever more rarely.
+                raise MallAway(f"users.info.query: code {code}")
         raise MallAway("users.info.query: the token is refused")
 
     async def close(self) -> None:

@@ -6,30 +6,54 @@ which locks the orders before it reads: of two changes that could not see each o
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
 from chassis.corps import Corps
+from chassis.logs import log
 from chassis.outbox import Outbox, Tx
-from chassis.pool import Row
+from chassis.pool import Row, is_outage
 from chassis.staff_subject import staff_suffix
 from commerce.domain.alerts import alert_id
 from commerce.store import attribution as store
 from commerce.store.orders import Key
 
 MARKS = 1000
+# For a corp that left the corps file while its facts were on their way.
+DEFAULT_DAYS = 90
 
 
 class Attribution:
     def __init__(self, outbox: Outbox, corps: Corps) -> None:
         self._outbox = outbox
-        self._days = {corp.corp_id: corp.attribution_days for corp in corps}
+        self._days = defaultdict(lambda: DEFAULT_DAYS, {corp.corp_id: corp.attribution_days for corp in corps})
+        self._limit = MARKS
 
     async def work(self) -> int:
-        """Takes marks and attributes; returns how many people were looked at."""
+        """Takes marks and attributes; returns how many people were looked at.
+
+        A mark that cannot be worked on is found by taking fewer and fewer, and set aside: the others go on.
+        """
+        try:
+            taken = await self._pass()
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if self._limit == 1:
+                log.exception("attribution_impossible")
+                async with self._outbox.transaction() as tx:
+                    return len(await store.take_marks(tx.connection, 1))
+            self._limit = max(1, self._limit // 8)
+            return 1
+        self._limit = min(MARKS, self._limit * 2)
+        return taken
+
+    async def _pass(self) -> int:
         async with self._outbox.transaction() as tx:
-            marked = await store.take_marks(tx.connection, MARKS)
+            marked = await store.take_marks(tx.connection, self._limit)
             if marked:
                 keys = await store.lock_orders_of(tx.connection, marked)
                 if keys:
@@ -63,7 +87,7 @@ def _attributed(row: Row, order: Row) -> OrderAttributed:
         buyer_id=order["buyer_id"],
         userid=row["userid"] or "",
         channel_id=row["channel_id"] or "",
-        paid=Money(amount=row["paid_fen"], currency=currency),
+        paid=Money(amount=row["paid_fen"], currency=currency) if row["paid"] else None,
         refunded=Money(amount=row["refunded_fen"], currency=currency),
         ordered_at=order["created_at"],
     )

@@ -19,7 +19,10 @@ from chassis.sealing import Sealer
 from commerce.store import buyers as store
 
 KIND = "buyer_query"
+# Doubled with every attempt, up to an hour; a mall that never tells is given up after about a day.
 PATIENCE = timedelta(seconds=2)
+MOST_DOUBLINGS = 11
+MOST_ATTEMPTS = 34
 
 
 class MallAway(Exception):
@@ -71,7 +74,7 @@ class BuyerQueries:
             return replace(item, names=await self._book.who(corp_id, item.mall_id, item.kind, value))
         except MallAway as error:
             log.warning("buyer_query_waits", corp_id=corp_id, mall_id=item.mall_id, error=str(error))
-            return replace(item, again=True)
+            return replace(item, again=item.claim.attempts < MOST_ATTEMPTS)
         except MallRefused as error:
             log.warning("buyer_unknown", corp_id=corp_id, mall_id=item.mall_id, error=str(error))
             return item
@@ -98,5 +101,9 @@ class BuyerQueries:
             await due.postpone(
                 tx.connection,
                 KIND,
-                [(item.claim, now + PATIENCE * min(item.claim.attempts, 60)) for item in outcomes if item.again],
+                [
+                    (item.claim, now + PATIENCE * 2 ** min(item.claim.attempts - 1, MOST_DOUBLINGS))
+                    for item in outcomes
+                    if item.again
+                ],
             )

@@ -62,11 +62,19 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
             updated[key] = {**locked[key], **changes}
     if updated:
         await store.update(tx.connection, updated)
-    await store.save_lines(
+    # The lines are the newest detail's, whole.
+    newest = {
+        m.key: m
+        for m in messages
+        for facet in m.facets
+        if facet.name == "detail" and m.key in updated and facet.rank == updated[m.key]["detail_rank"]
+    }
+    await store.replace_lines(
         tx.connection,
+        list(newest),
         [
-            (*m.key, line.line_id, line.product_id, line.title, line.quantity, line.paid_fen)
-            for m in messages
+            (*key, line.line_id, line.product_id, line.title, line.quantity, line.paid_fen)
+            for key, m in newest.items()
             for line in m.lines
         ],
     )

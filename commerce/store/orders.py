@@ -79,16 +79,20 @@ async def update(connection: Connection, rows: Mapping[Key, Row]) -> None:
     )
 
 
-async def save_lines(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, mall, order, line, product, title, quantity, fen)."""
+async def replace_lines(connection: Connection, keys: Sequence[Key], rows: Iterable[tuple[Any, ...]]) -> None:
+    """The orders' lines from now on: rows of (corp, mall, order, line, product, title, quantity, fen)."""
+    if keys:
+        await connection.execute(
+            "delete from order_lines where (corp_id, mall_id, order_id) in"
+            " (select * from unnest($1::text[], $2::text[], $3::text[]))",
+            *zip(*sorted(keys), strict=True),
+        )
     ordered = sorted({row[:4]: row for row in rows}.values())
     if ordered:
         await connection.execute(
             "insert into order_lines (corp_id, mall_id, order_id, line_id, product_id, title, quantity, paid_fen)"
             " select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],"
-            " $8::bigint[]) on conflict (corp_id, mall_id, order_id, line_id) do update set"
-            " product_id = excluded.product_id, title = excluded.title, quantity = excluded.quantity,"
-            " paid_fen = excluded.paid_fen",
+            " $8::bigint[])",
             *zip(*ordered, strict=True),
         )
 

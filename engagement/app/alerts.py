@@ -122,4 +122,4 @@ class AlertMessages:
 
     async def _again(self, claim: due.Claim) -> None:
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY)])
+            await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY * min(claim.attempts, 30))])

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from liquid.exceptions import LiquidError
+
 from chassis import due
+from chassis.errors import Invalid
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
@@ -116,11 +119,17 @@ class Welcomes:
                 nothing = Sending(claim, "", "", None, datetime.now(UTC), status="WITHOUT_RULE" if row else "SETTLED")
                 settled.append(nothing)
                 continue
-            text = templates.fill_in(
-                rule["text"], self._opened(claim, row["customer_name"]), self._opened(claim, row["staff_name"])
-            )
-            link = json.loads(rule["link"]) if rule["link"] else None
-            code = self._sealer.open(claim.corp_id, row["sealed_code"])
+            try:
+                text = templates.fill_in(
+                    rule["text"], self._opened(claim, row["customer_name"]), self._opened(claim, row["staff_name"])
+                )
+                link = json.loads(rule["link"]) if rule["link"] else None
+                code = self._sealer.open(claim.corp_id, row["sealed_code"])
+            except (LiquidError, Invalid):
+                # One that cannot be said must not keep the others waiting.
+                log.exception("welcome_unsayable", corp_id=claim.corp_id)
+                settled.append(Sending(claim, "", "", None, row["deadline"], status="REFUSED"))
+                continue
             found.append(Sending(claim, code, text, link, row["deadline"]))
         if settled:
             await self.settle(settled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
@@ -14,6 +15,9 @@ from chassis.rpc import call_metadata
 from gateway import keys
 from gateway.rest.binding import check_required, fill, fill_from_query, read_object
 from gateway.rest.contract import Operation, operations
+
+# A read is repeated while a service restarts; a write might have been done.
+READ_PAUSES = (0.1, 0.3, 1.0)
 
 
 def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
@@ -49,11 +53,17 @@ def _handler(operation: Operation, channel: grpc.aio.Channel) -> Callable[[web.R
         settings = request.app[keys.SETTINGS]
         context = structlog.contextvars.get_contextvars()
         traced = [("request-id", context.get("request_id", "")), ("traceparent", context.get("traceparent", ""))]
-        answer = await call(
-            message,
-            timeout=settings.call_seconds,
-            metadata=call_metadata(settings.service_key, [*caller.metadata(), *traced]),
-        )
+        metadata = call_metadata(settings.service_key, [*caller.metadata(), *traced])
+        for pause in READ_PAUSES if operation.verb == "GET" else ():
+            try:
+                answer = await call(message, timeout=settings.call_seconds, metadata=metadata)
+                break
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(pause)
+        else:
+            answer = await call(message, timeout=settings.call_seconds, metadata=metadata)
         text = MessageToJson(answer, always_print_fields_with_no_presence=True, indent=None, ensure_ascii=False)
         return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
 

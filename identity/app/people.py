@@ -105,7 +105,8 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
     # A value once quarantined names nobody from then on, and its edges are not even looked at.
     kinds = {one: row["kind"] for one, row in locked.items() if not row["quarantined"]}
     all_edges = await store.edges_among(tx.connection, corp_id, sorted(kinds))
-    result = partition(kinds, all_edges)
+    links = await store.link_counts(tx.connection, corp_id, sorted(kinds))
+    result = partition(kinds, all_edges, links)
     before = {one: locked[one]["customer_id"] for one in kinds}
     names = name_people(result.people, before)
 

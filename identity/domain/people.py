@@ -46,14 +46,19 @@ def most_links(kind: str) -> int:
     return MOST_LINKS.get(kind, MOST_LINKS_OF_OTHER_KINDS)
 
 
-def partition(kinds: Mapping[str, str], edges: Iterable[Edge]) -> Partition:
-    """Splits the identifiers of `kinds` (id → kind) into people. Every edge must lie inside `kinds`."""
+def partition(kinds: Mapping[str, str], edges: Iterable[Edge], links: Mapping[str, int] | None = None) -> Partition:
+    """Splits the identifiers of `kinds` (id → kind) into people. Every edge must lie inside `kinds`.
+
+    `links` counts all links of an identifier, also those to values that are not among `kinds` since they are
+    quarantined; without it the edges are all there is.
+    """
     earliest: dict[tuple[str, str], Edge] = {}
     for edge in edges:
         known = earliest.get((edge.a, edge.b))
         if known is None or edge.at < known.at:
             earliest[edge.a, edge.b] = edge
-    links = Counter(end for pair in earliest for end in pair)
+    if links is None:
+        links = Counter(end for pair in earliest for end in pair)
     quarantined = frozenset(one for one, count in links.items() if count > most_links(kinds[one]))
 
     parent = {one: one for one in kinds}

@@ -112,7 +112,8 @@ create table order_values (
     mall_id text not null,
     order_id text not null,
     buyer_id uuid not null,
-    paid_fen bigint not null,
+    -- Null while unpaid.
+    paid_fen bigint,
     refunded_fen bigint not null,
     version bigint not null,
     primary key (corp_id, mall_id, order_id)

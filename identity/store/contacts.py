@@ -21,7 +21,9 @@ async def sealed_ids(connection: Connection, contacts: Sequence[Contact]) -> dic
 
 async def save(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Rows of (corp, contact, sealed name, version); the highest version wins."""
-    ordered = sorted({row[:2]: row for row in rows}.values(), key=lambda r: r[:2])
+    ordered = sorted(
+        {row[:2]: row for row in sorted(rows, key=lambda r: (r[0], r[1], r[3]))}.values(), key=lambda r: r[:2]
+    )
     if ordered:
         await connection.execute(
             "insert into contacts as c (corp_id, contact_id, sealed_name, version)"

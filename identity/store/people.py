@@ -102,6 +102,15 @@ async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge],
     )
 
 
+async def link_counts(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, int]:
+    rows = await connection.fetch(
+        "select from_id, count(*) as n from edges where corp_id = $1 and from_id = any($2::uuid[]) group by from_id",
+        corp_id,
+        ids,
+    )
+    return {row["from_id"]: row["n"] for row in rows}
+
+
 async def edges_among(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[Edge]:
     rows = await connection.fetch(
         "select from_id, to_id, at from edges where corp_id = $1"

@@ -226,6 +226,7 @@ async def test_work_that_is_asked_for_while_it_is_done_is_done_again(rooms: Room
         await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
         (claim,) = await due.claim(room.pool, "test", 10)
         await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
+        assert await due.claim(room.pool, "test", 10) == [], "one worker at a time"
         await due.finish(connection, "test", [(claim, "old")])
         (again,) = await due.claim(room.pool, "test", 10)
         assert again.generation == claim.generation + 1
