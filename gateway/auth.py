@@ -26,9 +26,9 @@ STATE_COOKIE = "bihuan_sign_in"
 ALGORITHM = "HS256"
 STATE_SECONDS = 600
 KEY_PREFIX = "bhk."
-# A revoked key is refused after this at the latest.
-KEY_MEMORY_SECONDS = 2.0
-KEYS_REMEMBERED = 1000
+# A revoked key, a dismissed member, a changed role: in force after this at the latest.
+MEMORY_SECONDS = 2.0
+CALLERS_REMEMBERED = 30_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -37,38 +37,57 @@ class Doorkeeper:
         self._settings = settings
         self._corps = corps
         self._identity = grpc_pb.AccessServiceStub(identity)
-        self._keys: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], tuple[Caller, float]] = OrderedDict()
 
     async def caller(self, request: web.Request) -> Caller:
-        """Raises Unauthenticated without a valid token, Forbidden for a write that another site started."""
+        """Raises Unauthenticated without a valid token, Forbidden for a write that another site started.
+
+        Somebody who is no member any more comes back from identity as PERMISSION_DENIED.
+        """
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and bearer:
             token = bearer.strip()
-            return await self._key_holder(token) if token.startswith(KEY_PREFIX) else self._session(token)
+            return await (self._key_holder(token) if token.startswith(KEY_PREFIX) else self._session(token))
         cookie = request.cookies.get(COOKIE)
         if not cookie:
             raise Unauthenticated("TOKEN_MISSING", "sign in at /auth/login or send a bearer token")
         if request.method not in SAFE_METHODS and not _same_origin(request):
             raise Forbidden("CROSS_SITE_WRITE", "a cookie writes only from our own pages")
-        return self._session(cookie)
+        return await self._session(cookie)
 
-    def _session(self, token: str) -> Caller:
+    async def _session(self, token: str) -> Caller:
+        """The token says who; identity says whether they still are, and as what."""
         claims = self._open(token, "session")
-        if self._corps.find(claims.get("corp", "")) is None:
+        corp_id, userid = claims["corp"], claims["sub"]
+        if self._corps.find(corp_id) is None:
             raise Unauthenticated("TOKEN_WRONG", "the token's corp is not served here")
-        return Caller(claims["corp"], claims["sub"], claims["role"])
+        known = self._remembered((corp_id, userid))
+        if known is None:
+            answer = await self._identity.CheckMember(
+                pb.CheckMemberRequest(corp_id=corp_id, userid=userid),
+                timeout=5,
+                metadata=call_metadata(self._settings.service_key),
+            )
+            known = self._remember((corp_id, userid), Caller(corp_id, userid, _role(answer.role)))
+        return known
 
     async def _key_holder(self, key: str) -> Caller:
-        known = self._keys.get(key)
-        if known is not None and known[1] > time.monotonic():
-            return known[0]
-        answer = await self._identity.VerifyApiKey(
-            pb.VerifyApiKeyRequest(key=key), timeout=5, metadata=call_metadata(self._settings.service_key)
-        )
-        caller = Caller(answer.corp_id, "", Role.Name(answer.role).removeprefix("ROLE_"))
-        self._keys[key] = (caller, time.monotonic() + KEY_MEMORY_SECONDS)
-        while len(self._keys) > KEYS_REMEMBERED:
-            self._keys.popitem(last=False)
+        known = self._remembered((key,))
+        if known is None:
+            answer = await self._identity.VerifyApiKey(
+                pb.VerifyApiKeyRequest(key=key), timeout=5, metadata=call_metadata(self._settings.service_key)
+            )
+            known = self._remember((key,), Caller(answer.corp_id, "", _role(answer.role)))
+        return known
+
+    def _remembered(self, who: tuple[str, ...]) -> Caller | None:
+        caller, until = self._known.get(who, (None, 0.0))
+        return caller if until > time.monotonic() else None
+
+    def _remember(self, who: tuple[str, ...], caller: Caller) -> Caller:
+        self._known[who] = (caller, time.monotonic() + MEMORY_SECONDS)
+        while len(self._known) > CALLERS_REMEMBERED:
+            self._known.popitem(last=False)
         return caller
 
     async def login(self, request: web.Request) -> web.Response:
@@ -98,10 +117,7 @@ class Doorkeeper:
             timeout=8,
             metadata=call_metadata(self._settings.service_key),
         )
-        role = Role.Name(answer.role).removeprefix("ROLE_")
-        token = self._sign(
-            "session", self._settings.session_seconds, {"corp": claims["corp"], "sub": answer.userid, "role": role}
-        )
+        token = self._sign("session", self._settings.session_seconds, {"corp": claims["corp"], "sub": answer.userid})
         response = web.HTTPFound(claims["next"])
         self._set_cookie(response, COOKIE, token, self._settings.session_seconds)
         response.del_cookie(STATE_COOKIE, path="/auth")
@@ -154,6 +170,10 @@ def add_routes(app: web.Application, doorkeeper: Doorkeeper) -> None:
     app.router.add_get("/auth/login", doorkeeper.login, allow_head=False)
     app.router.add_get("/auth/callback", doorkeeper.callback, allow_head=False)
     app.router.add_post("/auth/logout", doorkeeper.logout)
+
+
+def _role(role: Any) -> str:
+    return Role.Name(role).removeprefix("ROLE_")
 
 
 def _same_origin(request: web.Request) -> bool:

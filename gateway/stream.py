@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 from aiohttp import web
 from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
@@ -22,7 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 from prometheus_client import Gauge
 
 from chassis.caller import Caller
-from chassis.errors import Forbidden, Invalid, Limited, Unavailable
+from chassis.errors import DomainError, Forbidden, Invalid, Limited, Unavailable
 from chassis.facts import subject_of
 from chassis.logs import log
 from chassis.pull import Pull
@@ -31,6 +33,8 @@ from gateway import keys
 
 STREAM = "STAFF"
 HEARTBEAT_SECONDS = 15.0
+# How often an open stream is asked whether its reader may still read.
+CHECK_SECONDS = 2.0
 # A reader that falls this far behind is dropped and resumes by its last id.
 QUEUE = 256
 MOST_STREAMS = 5000
@@ -168,6 +172,16 @@ def add_routes(app: web.Application, hub: Hub) -> None:
         prefix = _scope(caller, request.query.get("scope", "own"))
         resume = _last_event_id(request)
         reader = hub.join(prefix)
+
+        async def still_allowed() -> bool:
+            try:
+                now = await request.app[keys.DOORKEEPER].caller(request)
+                return _scope(now, request.query.get("scope", "own")) == prefix
+            except DomainError:
+                return False
+            except grpc.aio.AioRpcError as error:
+                return error.code() is grpc.StatusCode.UNAVAILABLE  # a service that is away dismisses nobody
+
         try:
             # The live events gather in the queue while the missed ones are read: what is in both is sent once.
             whole, missed = (True, []) if resume is None else await hub.since(resume, _filter(prefix))
@@ -179,7 +193,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
                 }
             )
             await response.prepare(request)
-            await _send(response, reader, missed, whole, (resume or 0) if whole else 0)
+            await _send(response, reader, missed, whole, (resume or 0) if whole else 0, still_allowed)
             return response
         finally:
             hub.leave(reader)
@@ -187,17 +201,32 @@ def add_routes(app: web.Application, hub: Hub) -> None:
     app.router.add_get("/api/v1/stream", stream, allow_head=False)
 
 
-async def _send(response: web.StreamResponse, reader: Reader, missed: list[Event], whole: bool, last: int) -> None:
+async def _send(
+    response: web.StreamResponse,
+    reader: Reader,
+    missed: list[Event],
+    whole: bool,
+    last: int,
+    still_allowed: Callable[[], Awaitable[bool]],
+) -> None:
     try:
         await response.write(b"retry: 1000\n: open\n\n" if whole else b"retry: 1000\nevent: reset\ndata: {}\n\n")
         for event in missed:
             last = event.sequence
             await response.write(_encode(event))
+        clock = asyncio.get_running_loop().time
+        check_at, beat_at = clock() + CHECK_SECONDS, clock() + HEARTBEAT_SECONDS
         while True:
+            if clock() >= check_at:
+                if not await still_allowed():
+                    return
+                check_at = clock() + CHECK_SECONDS
             try:
-                live = await asyncio.wait_for(reader.queue.get(), HEARTBEAT_SECONDS)
+                live = await asyncio.wait_for(reader.queue.get(), CHECK_SECONDS)
             except asyncio.TimeoutError:
-                await response.write(b": alive\n\n")
+                if clock() >= beat_at:
+                    await response.write(b": alive\n\n")
+                    beat_at = clock() + HEARTBEAT_SECONDS
                 continue
             if live is None:
                 return

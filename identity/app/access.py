@@ -43,10 +43,14 @@ class Access:
             raise Unavailable("WECOM_AWAY", "WeCom does not answer") from error
         except WeComError as error:
             raise Unauthenticated("SIGN_IN_CODE_WRONG", "WeCom does not know this code", field="code") from error
+        return userid, await self.role_of(corp_id, userid)
+
+    async def role_of(self, corp_id: str, userid: str) -> str:
+        """Raises Forbidden for somebody who is no active member, now."""
         async with self._pool.acquire() as connection:
             if not userid or not await staff.is_active(connection, corp_id, userid):
                 raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
-            return userid, await store.role_of(connection, corp_id, userid) or "FRONTLINE"
+            return await store.role_of(connection, corp_id, userid) or "FRONTLINE"
 
     async def create_key(self, corp_id: str, name: str) -> tuple[Row, str]:
         """The row, and the key in the clear, which exists only in this answer."""

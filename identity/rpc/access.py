@@ -20,6 +20,10 @@ class AccessDoor(grpc_pb.AccessServiceServicer):
         userid, role = await self._access.sign_in(request.corp_id, request.code)
         return pb.SignInResponse(userid=userid, role=Role.Value(f"ROLE_{role}"))
 
+    async def CheckMember(self, request: pb.CheckMemberRequest, context: Any) -> pb.CheckMemberResponse:
+        role = await self._access.role_of(request.corp_id, request.userid)
+        return pb.CheckMemberResponse(role=Role.Value(f"ROLE_{role}"))
+
     async def VerifyApiKey(self, request: pb.VerifyApiKeyRequest, context: Any) -> pb.VerifyApiKeyResponse:
         holder = await self._access.verify_key(request.key)
         return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_ADMIN)

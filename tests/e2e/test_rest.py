@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
 
+import asyncpg
 import jwt
 import pytest
 from openapi_spec_validator import validate
 
 from deploy.local.client import Client
 from deploy.local.suite import Suite
+from tests.integration.test_mechanics import until
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 RULES = "/api/v1/welcome-rules"
@@ -137,12 +140,29 @@ async def test_an_api_key_opens_until_it_is_revoked(admin: Client, suite: Suite)
         assert created["key"].rsplit(".", 1)[1] not in json.dumps(listed)
         path = f"/api/v1/api-keys/{created['apiKey']['apiKeyId']}"
         assert (await call(admin, suite, "DELETE", path, None))[0] == 200
-        from tests.integration.test_mechanics import until
 
         async def closed() -> bool:
             return (await call(program, suite, "GET", "/api/v1/figures/people", None))[0] == 401
 
         await until(closed, seconds=5)
+
+
+async def test_a_dismissed_member_is_out_at_once(admin: Client, suite: Suite) -> None:
+    async with Client(suite, admin.corp_id) as leaver:
+        await leaver.sign_in("guide_150")
+        assert (await call(leaver, suite, "GET", "/api/v1/customers", None))[0] == 200
+        headers = {"Authorization": f"Bearer {leaver.token}"}
+        async with leaver.session.get(f"{suite.gateway}/api/v1/stream", headers=headers) as stream:
+            assert stream.status == 200
+            database = await asyncpg.connect(suite.home.postgres_url(suite.ports, "identity"))
+            await database.execute("update identity.staff set active = false where userid = 'guide_150'")
+            await database.close()
+
+            async def out() -> bool:
+                return (await call(leaver, suite, "GET", "/api/v1/customers", None))[0] == 403
+
+            await until(out, seconds=5)
+            await asyncio.wait_for(stream.content.read(), 10)  # ends: the reader may read no more
 
 
 async def test_the_documents_are_true(admin: Client, suite: Suite) -> None:
