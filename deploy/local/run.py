@@ -122,7 +122,8 @@ def _show(console: Console, result: Result, ready: float) -> None:
     )
     if not result.disturbed:
         console.print("[red]fewer than a tenth of the messages were duplicated or displaced: it proves nothing[/red]")
-    console.print("[green]every figure equal[/green]" if result.ok else "[red]NOT equal[/red]")
+    unequal = sum(1 for figure in result.figures if not figure["equal"])
+    console.print(f"[red]{unequal} figures NOT equal[/red]" if unequal else "[green]every figure equal[/green]")
 
 
 def _text(name: str, value: int | None) -> str:

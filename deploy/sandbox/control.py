@@ -31,6 +31,7 @@ class Control:
         app.router.add_post("/sandbox/scan", self.scan)
         app.router.add_post("/sandbox/delete", self.delete)
         app.router.add_post("/sandbox/edit", self.edit)
+        app.router.add_post("/sandbox/event", self.event)
         app.router.add_post("/sandbox/order", self.order)
         app.router.add_post("/sandbox/faults", self.faults)
         app.router.add_get("/sandbox/calls", self.calls)
@@ -40,7 +41,10 @@ class Control:
         app.router.add_get("/sandbox/replay", self.show_replay)
 
     async def scan(self, request: web.Request) -> web.Response:
-        """Somebody scans a contact way and becomes a friend; they get a name, a unionid and a shop account."""
+        """Somebody scans a contact way and becomes a friend; they get a name, a unionid and a shop account.
+
+        With `half` the member has not confirmed yet; /sandbox/event says the rest.
+        """
         body = await _body(request)
         corp = self._corp(body)
         way = corp.way_of(body.get("state"), body.get("config_id"))
@@ -54,7 +58,7 @@ class Control:
         state = way.body.get("state", "") if way else str(body.get("state") or "")
         welcome = events.befriend(corp, person, userid, state, at)
         if welcome is not None:
-            self._tell(corp, events.added(corp, welcome, at))
+            self._tell(corp, events.added(corp, welcome, at, half=bool(body.get("half"))))
         return web.json_response(
             {
                 "external_userid": person.external_userid,
@@ -80,6 +84,16 @@ class Control:
         if body.get("bind"):
             corp.people[body["external_userid"]].bound = True
         self._tell(corp, events.event(corp, "edit_external_contact", body["userid"], body["external_userid"], at))
+        return web.json_response({})
+
+    async def event(self, request: web.Request) -> web.Response:
+        """Any change_external_contact event as WeCom would word it; `fields` are what its kind carries besides."""
+        body = await _body(request)
+        corp, at = self._corp(body), int(body.get("at") or time.time())
+        if body.get("change") not in events.CHANGES:
+            raise web.HTTPBadRequest(text=f"change: expected one of {', '.join(events.CHANGES)}")
+        fields = {str(name): str(value) for name, value in body.get("fields", {}).items()}
+        self._tell(corp, events.event(corp, body["change"], body["userid"], body["external_userid"], at, **fields))
         return web.json_response({})
 
     async def order(self, request: web.Request) -> web.Response:

@@ -7,6 +7,16 @@ import time
 
 from deploy.sandbox.world import Corp, Friendship, Person, Welcome
 
+CHANGES = (
+    "add_external_contact",
+    "add_half_external_contact",
+    "edit_external_contact",
+    "del_external_contact",
+    "del_follow_user",
+    "transfer_fail",
+    "msg_audit_approved",
+)
+
 
 def event(corp: Corp, change: str, userid: str, external_userid: str, at: int, **more: str) -> str:
     """The XML of one event; a field without a value is left out, as WeCom does."""

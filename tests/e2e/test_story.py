@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -177,6 +178,29 @@ async def test_a_paused_code_sends_its_adds_to_the_default_channel(admin: Client
 
 async def _active(client: Client, path: str) -> bool:
     return bool((await client.get(path))["liveCode"]["status"] == "LIVE_CODE_STATUS_ACTIVE")
+
+
+async def test_a_half_add_and_its_confirmation_are_one_acquisition(admin: Client) -> None:
+    channel = admin.codes.channels[3]  # type: ignore[attr-defined]
+
+    async def adds() -> int:
+        figures = await admin.get("/api/v1/figures/channels")
+        return int(next(one["adds"] for one in figures["channels"] if one["channelId"] == channel))
+
+    before = await adds()
+    state = admin.codes.states[3]  # type: ignore[attr-defined]
+    body = {"state": state, "userid": "guide_013", "person": "story half", "half": True}
+    friend = await admin.sandbox("/sandbox/scan", body)
+    who = {"userid": "guide_013", "external_userid": friend["external_userid"]}
+    await until(lambda: _calls(admin, "externalcontact/send_welcome_msg", friend["welcome_code"]))
+    later = {"at": int(time.time()) + 3, "fields": {"State": state}}
+    for change in ("add_external_contact", "transfer_fail", "msg_audit_approved"):
+        await admin.sandbox("/sandbox/event", {**who, **later, "change": change})
+    await admin.drained(30)
+    assert await adds() == before + 1
+    customer = await customer_of(admin, friend["external_userid"])
+    assert customer is not None
+    assert len(customer["relations"]) == 1
 
 
 async def test_a_live_code_wecom_refuses_says_why(admin: Client) -> None:
