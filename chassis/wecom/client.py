@@ -14,8 +14,8 @@ from nats.js import JetStreamContext
 
 from chassis import metrics
 from chassis.corps import App, Corp, Corps
-from chassis.logs import log
 from chassis.sealing import Sealer
+from chassis.wecom.budget import Budget
 from chassis.wecom.token import Token
 
 # WeCom publishes no number for 45033; a small pool per API stays below it.
@@ -26,8 +26,6 @@ TOKEN_REFUSED = frozenset({40014, 42001})
 # A secret being changed, an address missing from the trusted list: wrong now, right once somebody has mended it.
 MISCONFIGURED = frozenset({40001, 40013, 40091, 48001, 48002, 48006, 50003, 60020, 301002})
 WINDOW_FULL = 45009
-# A minute's quota that is exceeded blocks the API for a minute.
-WINDOW_SECONDS = 60.0
 
 
 class WeComError(Exception):
@@ -59,7 +57,7 @@ class WeCom:
         self._session = session
         self._token = Token(js, sealer, corp.corp_id, app.secret, self._fetch_token)
         self._at_once: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CALLS_AT_ONCE))
-        self._closed_until: dict[str, float] = {}
+        self._budget = Budget(js, corp.corp_id)
 
     async def get(self, api: str, seconds: float = 5.0, **params: str) -> dict[str, Any]:
         return await self._call("GET", api, params, None, seconds)
@@ -80,7 +78,7 @@ class WeCom:
         try:
             async with asyncio.timeout(seconds), self._at_once[api]:
                 while True:
-                    if self._closed_until.get(api, 0.0) > time.monotonic():
+                    if not await self._budget.take(api):
                         raise WeComError(api, WINDOW_FULL, "the window is closed")
                     token = await self._token.get()
                     answer = await self._send(method, api, {**params, "access_token": token}, body)
@@ -100,8 +98,7 @@ class WeCom:
                         await asyncio.sleep(pause)
                     else:
                         if errcode == WINDOW_FULL:
-                            self._closed_until[api] = time.monotonic() + WINDOW_SECONDS
-                            log.warning("wecom_window_closed", api=api)
+                            await self._budget.close(api)
                         raise error
         except asyncio.TimeoutError as error:
             metrics.WECOM_CALLS.labels(api, "timeout").inc()

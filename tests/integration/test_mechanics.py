@@ -23,6 +23,7 @@ from chassis.outbox import Tx
 from chassis.pool import is_outage, open_pool
 from chassis.schema import migrate
 from chassis.sealing import Sealer
+from chassis.wecom import budget
 from chassis.wecom.token import Token
 from deploy.local import postgres as local_postgres
 from deploy.local.home import SERVICES
@@ -302,6 +303,25 @@ async def test_replicas_share_one_token_refresh(jetstream: JetStreamContext, sea
     await replicas[2].invalidate("token1")
     assert await replicas[0].get() == "token2", "a replica with an old failure must not drop the new token"
     assert len(fetched) == 2
+
+
+async def test_replicas_share_one_budget_and_a_closed_window(
+    jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "CALLS_PER_MINUTE", 25)
+    monkeypatch.setattr(budget, "LEASE_CALLS", 10)
+    monkeypatch.setattr(budget, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(budget.time, "time", lambda: 1_800_000_000.0)
+    one, other = budget.Budget(jetstream, CORP), budget.Budget(jetstream, CORP)
+    allowed = [await replica.take("user/get") for _ in range(20) for replica in (one, other)]
+    assert sum(allowed) == 25
+    assert await one.take("message/send")
+    await one.close("message/send")
+    assert not await one.take("message/send")
+    assert not await other.take("message/send"), "what one was told closes the window for all"
+    monkeypatch.setattr(budget.time, "time", lambda: 1_800_000_061.0)
+    assert await other.take("message/send")
+    assert await other.take("user/get")
 
 
 def test_what_is_an_outage_and_what_is_not() -> None:
