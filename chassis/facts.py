@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -18,12 +18,6 @@ from uuid_utils import uuid7
 from chassis.errors import Invalid
 
 SUBJECT_PREFIX = "evt."
-
-
-class CorpMessage(Protocol):
-    """What every fact carries, whatever else it says."""
-
-    corp_id: str
 
 
 @dataclass(frozen=True, slots=True)

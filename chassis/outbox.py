@@ -23,7 +23,6 @@ SWEEP_ROWS = 500
 # Inside the transaction that holds the rows.
 SWEEP_SECONDS = 3.0
 DELETE_ROWS = 500
-DELETE_SECONDS = 0.2
 
 
 class Tx:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import time
@@ -146,17 +145,3 @@ def channel(address: str) -> grpc.aio.Channel:
 
 def call_metadata(service_key: str, extra: Sequence[tuple[str, str]] = ()) -> list[tuple[str, str]]:
     return [(CREDENTIAL, service_key), *extra]
-
-
-async def wait_ready(address: str, seconds: float) -> None:
-    """Raises TimeoutError when the server does not serve in time."""
-    async with asyncio.timeout(seconds), channel(address) as opened:
-        stub = health_pb2_grpc.HealthStub(opened)
-        while True:
-            try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.aio.AioRpcError:
-                pass
-            await asyncio.sleep(0.05)

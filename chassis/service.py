@@ -46,7 +46,6 @@ class Service:
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self._consumers: list[Consumer] = []
         self._loops: list[Loop] = []
-        self._due_kinds: list[str] = []
         self._queues: dict[str, str] = {}
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._ready = False

@@ -109,7 +109,6 @@ class Room:
         return [dict(row) for row in await self.pool.fetch(query, *arguments)]
 
 
-MakeRoom = Callable[[str], "asynccontextmanager[Room]"]
 _names = itertools.count()
 
 

@@ -35,7 +35,6 @@ class Delivery:
     attempts: int = 0
     status: str = "open"
     statuses: list[int] = field(default_factory=list)
-    first_at: float = 0.0
 
     def shown(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if key not in ("sign", "pauses")}
@@ -52,7 +51,6 @@ class Courier:
     async def send(self, delivery: Delivery) -> bool:
         """Attempts until acknowledged or given up."""
         self.log.append(delivery)
-        delivery.first_at = time.time()
         for pause in (0.0, *delivery.pauses):
             if pause:
                 await asyncio.sleep(pause)

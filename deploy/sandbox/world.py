@@ -66,7 +66,6 @@ class Welcome:
     external_userid: str
     # Set when the event is first sent: the 20 seconds run from there.
     issued_at: float | None = None
-    sending: bool = False
     sent: bool = False
 
 

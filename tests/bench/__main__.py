@@ -7,8 +7,10 @@ the same concurrency, and counts with its best of three concurrencies.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import platform
+import socket
 import struct
 import subprocess
 import sys
@@ -81,6 +83,15 @@ def run_load(port: int, requests: list[bytes], in_flight: int) -> float:
     return float(len(requests) / done["seconds"])
 
 
+def wait_open(port: int) -> None:
+    """Returns when somebody listens. Raises OSError after ten seconds."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise OSError(f"nobody listens on {port}")
+
+
 def cpu_seconds(pid: int) -> float:
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
@@ -104,7 +115,7 @@ def callback_ingest(suite: Suite) -> dict[str, Any]:
         ours: dict[int, float] = dict.fromkeys(IN_FLIGHT, 0.0)
         ceiling: dict[int, float] = dict.fromkeys(IN_FLIGHT, 0.0)
         spent, sent = 0.0, 0
-        time.sleep(1.5)
+        wait_open(bare_port)
         for in_flight in IN_FLIGHT * ROUNDS:
             requests = callback_requests(keys, offset)
             offset += CALLBACKS

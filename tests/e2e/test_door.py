@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from deploy.local.client import Client
 from deploy.local.suite import Suite
-from tests.integration.test_mechanics import until
+from tests.waiting import until
 
 EVENT = (
     "<xml><ToUserName><![CDATA[{corp}]]></ToUserName><FromUserName><![CDATA[sys]]></FromUserName>"
@@ -169,8 +170,6 @@ async def test_an_unknown_event_is_kept_acknowledged_and_counted(admin: Client, 
     url, query, body, kind = _signed(sender, encrypted)
     async with admin.session.post(url, params=query, data=body, headers={"Content-Type": kind}) as answer:
         assert answer.status == 200
-    import asyncpg
-
     database = await asyncpg.connect(suite.home.postgres_url(suite.ports, "identity"))
     try:
         seen = await until(
@@ -264,8 +263,6 @@ async def test_mall_signature_and_address(admin: Client, suite: Suite) -> None:
 
 
 async def test_a_refund_above_its_payment_is_a_dead_letter_and_one_before_it_waits(admin: Client, suite: Suite) -> None:
-    import asyncpg
-
     async def send(kind: str, msg: dict[str, Any], number: int) -> None:
         (url, _, body, content), headers = _mall(
             suite, _envelope(msg, type=kind, msg_id=f"refund {number}", version=number)

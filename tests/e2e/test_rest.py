@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 
 from deploy.local.client import Client
 from deploy.local.suite import Suite
-from tests.integration.test_mechanics import until
+from tests.waiting import until
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 RULES = "/api/v1/welcome-rules"
@@ -165,13 +165,45 @@ async def test_a_dismissed_member_is_out_at_once(admin: Client, suite: Suite) ->
             await asyncio.wait_for(stream.content.read(), 10)  # ends: the reader may read no more
 
 
+async def test_another_corps_ids_are_not_there(admin: Client, suite: Suite) -> None:
+    foreign = "00000000-0000-7000-8000-00000000000f"
+    for service, statement in (
+        ("identity", f"insert into customers (corp_id, customer_id) values ('wwother', '{foreign}')"),
+        ("acquisition", f"insert into channels (corp_id, channel_id, name) values ('wwother', '{foreign}', 'theirs')"),
+        (
+            "commerce",
+            "insert into orders (corp_id, mall_id, order_id, currency, total_fen, created_at)"
+            " values ('wwother', 'yz-main', 'E-theirs', 'CNY', 1, now())",
+        ),
+    ):
+        url = suite.home.postgres_url(suite.ports, service)
+        database = await asyncpg.connect(url, server_settings={"search_path": service})
+        await database.execute(statement)
+        await database.close()
+    for path in (
+        f"/api/v1/customers/{foreign}",
+        f"/api/v1/channels/{foreign}",
+        "/api/v1/malls/yz-main/orders/E-theirs",
+    ):
+        assert (await call(admin, suite, "GET", path, None))[0] == 404, path
+    for path, rows, key in (
+        ("/api/v1/customers", "customers", "customerId"),
+        ("/api/v1/channels", "channels", "channelId"),
+        ("/api/v1/orders", "orders", "orderId"),
+    ):
+        listed = await admin.get(path, pageSize="200")
+        assert not {foreign, "E-theirs"} & {row[key] for row in listed[rows]}
+    body = {"channelId": foreign, "name": "x", "userids": ["guide_001"]}
+    assert (await call(admin, suite, "POST", "/api/v1/live-codes", body))[0] == 404
+
+
 async def test_the_documents_are_true(admin: Client, suite: Suite) -> None:
     async with admin.session.get(f"{suite.gateway}/api/v1/openapi.json") as answer:
         document = await answer.json()
     validate(document)
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
-            assert operation["description"] or operation["x-roles"], (path, verb)
+            assert operation["x-roles"], f"nobody may call {verb} {path}"
             async with Client(suite, admin.corp_id) as nobody:
                 address = path.replace("{", "").replace("}", "")
                 status, problem = await call(nobody, suite, verb.upper(), address, None, Authorization="")

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.client import Client, Refused
 from deploy.local.figures import ALERT_ID
 from deploy.local.suite import Suite
-from tests.integration.test_mechanics import until
+from tests.waiting import until
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from deploy.local.home import SERVICES, Home, Ports
 from deploy.local.story import replay, set_up
 from deploy.local.suite import Suite
 from tests.conftest import free_port_base
-from tests.integration.test_mechanics import until
+from tests.waiting import until
 
 BUYERS = 200
 PER_SECOND = 110.0

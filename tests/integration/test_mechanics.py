@@ -29,21 +29,9 @@ from deploy.local import postgres as local_postgres
 from deploy.local.home import SERVICES
 from tests import facts as f
 from tests.conftest import CORP, ROOT, Room, Servers
+from tests.waiting import until
 
 Rooms = Callable[[str], Any]
-
-
-async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Waits for a condition instead of a time."""
-    give_up_at = asyncio.get_running_loop().time() + seconds
-    while True:
-        met = condition()
-        if asyncio.iscoroutine(met):
-            met = await met
-        if met:
-            return met
-        assert asyncio.get_running_loop().time() < give_up_at, "the condition was never met"
-        await asyncio.sleep(0.02)
 
 
 class Running:
