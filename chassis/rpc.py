@@ -32,6 +32,8 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 CREDENTIAL = "bihuan-service-key"
+# A replica that is there and answers nobody is left out after this and a half.
+KEEPALIVE_MS = 4000
 HEALTH_PREFIX = "/grpc.health.v1.Health/"
 
 
@@ -108,6 +110,8 @@ class Server:
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_connection_age_ms", 300_000),
                 ("grpc.max_connection_age_grace_ms", 10_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+                ("grpc.http2.max_ping_strikes", 0),
             ],
         )
         self._health = health.aio.HealthServicer()
@@ -139,6 +143,10 @@ def channel(address: str) -> grpc.aio.Channel:
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2000),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS // 2),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
         ],
     )
 

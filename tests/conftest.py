@@ -49,10 +49,10 @@ def free_port() -> int:
 
 
 def free_port_base() -> int:
-    """A base whose next fifteen ports are free too."""
-    for base in itertools.count(20000, 20):
+    """A base whose next ports, those of a second replica included, are free too."""
+    for base in itertools.count(20000, 40):
         try:
-            for port in range(base, base + 16):
+            for port in range(base, base + 36):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
             return base

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--port-base", type=int, default=8080)
     parser.add_argument("--corps", type=Path, default=None)
     parser.add_argument("--restart", action="store_true", help="up: start again what dies")
+    parser.add_argument("--replicas", type=int, default=1, help="how many of each service and of the gateway")
     parser.add_argument("--once", action="store_true", help="run: end after the summary")
     parser.add_argument("--keep", action="store_true", help="run: keep the data of the run before")
     parser.add_argument("--buyers", type=int, default=0, help="run: only the first N buyers of the log")
@@ -34,16 +35,17 @@ def main() -> int:
     if arguments.action == "run":
         from deploy.local.run import run
 
-        return run(home, ports, once=arguments.once, keep=arguments.keep, buyers=arguments.buyers, seed=arguments.seed)
-    return up(home, ports, restart=arguments.restart)
+        suite = Suite(home, ports, replicas=arguments.replicas)
+        return run(suite, once=arguments.once, keep=arguments.keep, buyers=arguments.buyers, seed=arguments.seed)
+    return up(Suite(home, ports, replicas=arguments.replicas), restart=arguments.restart)
 
 
-def up(home: Home, ports: Ports, *, restart: bool) -> int:
+def up(suite: Suite, *, restart: bool) -> int:
     """Prints one JSON line when all is ready, stays until SIGTERM, then drains."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    suite = Suite(home, ports)
+    home, ports = suite.home, suite.ports
     try:
         suite.up(empty=False)
         (home.path / "suite.pid").write_text(str(os.getpid()))

@@ -14,11 +14,19 @@ from pathlib import Path
 SERVICES = ("identity", "acquisition", "engagement", "commerce")
 
 
+# How far apart the ports of a process's replicas lie.
+REPLICA_STEP = 20
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything counts up from the gateway's port."""
 
     base: int = 8080
+
+    def replica(self, number: int) -> Ports:
+        """Where the gateway and the services of another replica listen; the servers stay where they are."""
+        return Ports(self.base + REPLICA_STEP * number)
 
     @property
     def gateway(self) -> int:
@@ -50,10 +58,11 @@ class Ports:
 class Home:
     """A folder that only its owner can read."""
 
-    def __init__(self, path: Path, corps_file: Path | None = None) -> None:
+    def __init__(self, path: Path, corps_file: Path | None = None, *, corps: int = 1) -> None:
         self.path = path.resolve()
         self.logs = self.path / "logs"
         self._given_corps = corps_file
+        self._corps = corps
 
     def prepare(self, ports: Ports, *, empty: bool) -> None:
         if empty and self.path.exists():
@@ -62,9 +71,10 @@ class Home:
         self.path.chmod(0o700)
         if not self._keys_file.exists():
             self._keys_file.touch(mode=0o600)
-            self._keys_file.write_text(json.dumps(_new_keys(), indent=1))
+            others = [_new_corp() for _ in range(1, self._corps)]
+            self._keys_file.write_text(json.dumps({**_new_keys(), **_new_corp(), "others": others}, indent=1))
         if self._given_corps is None:
-            self.corps_file.write_text(_corps(self.keys, ports))
+            self.corps_file.write_text("\n".join(_corp_section(corp, ports) for corp in self.corps))
             self.corps_file.chmod(0o600)
 
     @property
@@ -77,8 +87,15 @@ class Home:
 
     @property
     def keys(self) -> dict[str, str]:
+        """The house's keys, and those of the first corp."""
         keys: dict[str, str] = json.loads(self._keys_file.read_text())
         return keys
+
+    @property
+    def corps(self) -> list[dict[str, str]]:
+        """Each corp's id and secrets."""
+        kept = json.loads(self._keys_file.read_text())
+        return [kept, *kept.get("others", [])]
 
     def postgres_url(self, ports: Ports, role: str) -> str:
         return f"postgresql://{role}:{self.keys['postgres']}@127.0.0.1:{ports.postgres}/bihuan"
@@ -86,9 +103,9 @@ class Home:
     def nats_url(self, ports: Ports) -> str:
         return os.environ.get("NATS_URL") or f"nats://bihuan:{self.keys['nats']}@127.0.0.1:{ports.nats}"
 
-    def environment(self, ports: Ports) -> dict[str, str]:
+    def environment(self, ports: Ports, *, replica: int = 0, replicas: int = 1) -> dict[str, str]:
         """What every process is told. `<SERVICE>_DATABASE_URL` and `NATS_URL` of our own environment win."""
-        keys = self.keys
+        keys, own = self.keys, ports.replica(replica)
         told = {
             "NATS_URL": self.nats_url(ports),
             "BIHUAN_CORPS_FILE": str(self.corps_file),
@@ -96,7 +113,8 @@ class Home:
             "BIHUAN_INDEX_KEY": keys["index"],
             "BIHUAN_SESSION_KEY": keys["session"],
             "BIHUAN_SERVICE_KEY": keys["service"],
-            "GATEWAY_PORT": str(ports.gateway),
+            "BIHUAN_REPLICAS": str(replicas),
+            "GATEWAY_PORT": str(own.gateway),
             "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{ports.gateway}",
             # The sandbox's shop answers at once; a real one lags by up to half a minute.
             "COMMERCE_BUYER_QUERY_DELAY_SECONDS": "0.2",
@@ -104,9 +122,10 @@ class Home:
         for service in SERVICES:
             upper = service.upper()
             told[f"{upper}_DATABASE_URL"] = self.postgres_url(ports, service)
-            told[f"{upper}_GRPC_PORT"] = str(ports.grpc(service))
-            told[f"{upper}_WEB_PORT"] = str(ports.web(service))
-            told[f"GATEWAY_{upper}_ADDRESS"] = f"127.0.0.1:{ports.grpc(service)}"
+            told[f"{upper}_GRPC_PORT"] = str(own.grpc(service))
+            told[f"{upper}_WEB_PORT"] = str(own.web(service))
+            addresses = ",".join(f"127.0.0.1:{ports.replica(n).grpc(service)}" for n in range(replicas))
+            told[f"GATEWAY_{upper}_ADDRESS"] = f"ipv4:{addresses}"
         return told | {key: value for key, value in os.environ.items() if key not in told or key.endswith("_URL")}
 
 
@@ -114,7 +133,6 @@ def _new_keys() -> dict[str, str]:
     def key() -> str:
         return base64.b64encode(secrets.token_bytes(32)).decode()
 
-    letters = string.ascii_letters + string.digits
     return {
         "data": f"local1:{key()}",
         "index": key(),
@@ -122,6 +140,12 @@ def _new_keys() -> dict[str, str]:
         "service": secrets.token_urlsafe(32),
         "postgres": secrets.token_urlsafe(18),
         "nats": secrets.token_urlsafe(18),
+    }
+
+
+def _new_corp() -> dict[str, str]:
+    letters = string.ascii_letters + string.digits
+    return {
         "corp_id": "ww" + secrets.token_hex(8),
         "app_secret": secrets.token_urlsafe(32),
         "callback_token": "".join(secrets.choice(letters) for _ in range(24)),
@@ -131,7 +155,7 @@ def _new_keys() -> dict[str, str]:
     }
 
 
-def _corps(keys: dict[str, str], ports: Ports) -> str:
+def _corp_section(keys: dict[str, str], ports: Ports) -> str:
     sandbox = f"http://127.0.0.1:{ports.sandbox}"
     return f"""[[corp]]
 corp_id = "{keys["corp_id"]}"

@@ -13,25 +13,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from deploy.local.client import Client
-from deploy.local.home import Home, Ports
 from deploy.local.story import Result, replay, set_up
 from deploy.local.suite import PROCESSES, Suite
 
 MONEY = ("gmv_", "average_order_value")
 
 
-def run(home: Home, ports: Ports, *, once: bool, keep: bool, buyers: int, seed: int) -> int:
+def run(suite: Suite, *, once: bool, keep: bool, buyers: int, seed: int) -> int:
     """0 when every figure equals the referee's. `keep` starts on the data of the run before, and replays nothing."""
     console = Console()
     progress = Progress(
         SpinnerColumn(), TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console,
     )  # fmt: skip
-    suite = Suite(home, ports)
     code = 1
     try:
         with progress:
-            starting = progress.add_task("starting", total=len(PROCESSES))
+            everything = sum(len(suite.names(process)) for process in PROCESSES)
+            starting = progress.add_task("starting", total=everything)
 
             def report(name: str) -> None:
                 progress.update(starting, description=f"starting {name}", advance=1)
@@ -39,7 +38,7 @@ def run(home: Home, ports: Ports, *, once: bool, keep: bool, buyers: int, seed: 
             suite.report = report
             began = time.monotonic()
             suite.up(empty=not keep)
-            progress.update(starting, description="ready", completed=len(PROCESSES))
+            progress.update(starting, description="ready", completed=everything)
             ready = time.monotonic() - began
         code = asyncio.run(
             _story(suite, console, progress, once=once, replays=not keep, buyers=buyers, seed=seed, ready=ready)

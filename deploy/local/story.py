@@ -109,7 +109,7 @@ async def replay(
     while state["running"]:
         watch(state)
         await asyncio.sleep(0.25)
-        state = await client.ask_sandbox("/sandbox/replay")
+        state = await client.ask_sandbox("/sandbox/replay", corp_id=client.corp_id)
     watch(state)
     await client.drained(drain_seconds)
     seconds = time.monotonic() - began

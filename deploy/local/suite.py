@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,44 +15,66 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from deploy.local import nats, postgres
 from deploy.local.home import SERVICES, Home, Ports
 from deploy.local.process import tied
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVERS = ("postgres", "nats", "sandbox")
 # In order of start; stopped in reverse.
-PROCESSES = ("postgres", "nats", "sandbox", *SERVICES, "gateway")
+PROCESSES = (*SERVERS, *SERVICES, "gateway")
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
 
 
 class Suite:
-    """`report` is told what is being done, for progress. `members`: how many employees the sandbox has."""
+    """One of each server, and `replicas` of each service and of the gateway; the second identity is "identity.2".
+
+    `report` is told what is being done, for progress. `members`: how many employees the sandbox has.
+    """
 
     def __init__(
-        self, home: Home, ports: Ports, *, members: int = 200, report: Callable[[str], None] = lambda _: None
+        self,
+        home: Home,
+        ports: Ports,
+        *,
+        members: int = 200,
+        replicas: int = 1,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.home = home
         self.ports = ports
-        self.gateway = f"http://127.0.0.1:{ports.gateway}"
+        self.gateways = [f"http://127.0.0.1:{ports.replica(n).gateway}" for n in range(replicas)]
+        self.gateway = self.gateways[0]
         self.sandbox = f"http://127.0.0.1:{ports.sandbox}"
         self._members = members
+        self._replicas = replicas
         self.report = report
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._paused: dict[str, list[psutil.Process]] = {}
+
+    def names(self, process: str) -> list[str]:
+        """The names of a process's replicas."""
+        if process in SERVERS:
+            return [process]
+        return [process if n == 0 else f"{process}.{n + 1}" for n in range(self._replicas)]
 
     def up(self, *, empty: bool) -> None:
         """Everything ready, or RuntimeError that names the log to read."""
         self.home.prepare(self.ports, empty=empty)
-        for name in ("postgres", "nats", "sandbox"):
+        for name in SERVERS:
             self.start(name, wait=True)
-        for name in (*SERVICES, "gateway"):
+        ours = [name for process in (*SERVICES, "gateway") for name in self.names(process)]
+        for name in ours:
             self.start(name, wait=False)
-        for name in (*SERVICES, "gateway"):
+        for name in ours:
             self.wait_ready(name)
 
     def start(self, name: str, *, wait: bool = True) -> None:
         self.report(name)
-        log = self.home.logs / f"{name}.log"
+        log = self._log(name)
         if name == "postgres":
             if self._external_databases():
                 return
@@ -69,14 +92,15 @@ class Suite:
                     self.home.path / "nats", self.ports.nats, self.ports.nats_monitor, self.home.keys["nats"], log
                 )
             return
-        arguments = [sys.executable, "-m", f"deploy.{name}" if name == "sandbox" else name]
-        if name == "sandbox":
-            arguments += ["--port", str(self.ports.sandbox), "--gateway", self.gateway]
+        process, replica = _split(name)
+        arguments = [sys.executable, "-m", f"deploy.{process}" if process == "sandbox" else process]
+        if process == "sandbox":
+            arguments += ["--port", str(self.ports.sandbox), "--gateway", *self.gateways]
             arguments += ["--corps", str(self.home.corps_file), "--members", str(self._members)]
         self._processes[name] = subprocess.Popen(
             [*tied("TERM"), *arguments],
             cwd=ROOT,
-            env=self.home.environment(self.ports),
+            env=self.home.environment(self.ports, replica=replica, replicas=self._replicas),
             stdin=subprocess.DEVNULL,
             stdout=log.open("ab"),
             stderr=subprocess.STDOUT,
@@ -86,17 +110,19 @@ class Suite:
             self.wait_ready(name)
 
     def wait_ready(self, name: str) -> None:
-        port = {"gateway": self.ports.gateway, "sandbox": self.ports.sandbox}.get(name)
-        address = f"http://127.0.0.1:{port or self.ports.web(name)}/{'livez' if name == 'sandbox' else 'readyz'}"
+        process, replica = _split(name)
+        own = self.ports.replica(replica)
+        port = {"gateway": own.gateway, "sandbox": self.ports.sandbox}.get(process) or own.web(process)
+        address = f"http://127.0.0.1:{port}/{'livez' if process == 'sandbox' else 'readyz'}"
         give_up_at = time.monotonic() + READY_SECONDS
         while True:
             try:
                 with urllib.request.urlopen(address, timeout=2):
                     return
             except (urllib.error.URLError, OSError):
-                process = self._processes[name]
-                if process.poll() is not None:
-                    raise RuntimeError(f"{name} ended with {process.returncode}; see {self._log(name)}") from None
+                started = self._processes[name]
+                if started.poll() is not None:
+                    raise RuntimeError(f"{name} ended with {started.returncode}; see {self._log(name)}") from None
                 if time.monotonic() > give_up_at:
                     raise RuntimeError(f"{name} was not ready in time; see {self._log(name)}") from None
                 time.sleep(0.05)
@@ -113,7 +139,22 @@ class Suite:
         process.kill()
         process.wait()
 
+    def pause(self, name: str) -> None:
+        """SIGSTOP, its children included: it answers nobody and lets go of nothing."""
+        process = psutil.Process(self._processes[name].pid)
+        family = [process, *process.children(recursive=True)]
+        self._paused[name] = family
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.suspend()
+
+    def resume(self, name: str) -> None:
+        for one in self._paused.pop(name, ()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.resume()
+
     def stop(self, name: str) -> None:
+        self.resume(name)
         process = self._processes.get(name)
         if process is None or process.poll() is not None:
             return
@@ -125,17 +166,29 @@ class Suite:
             process.wait()
 
     def down(self) -> None:
-        """The gateway first, then the services together, the servers last."""
-        self.stop("gateway")
-        for name in SERVICES:
-            process = self._processes.get(name)
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for name in reversed(PROCESSES):
-            self.stop(name)
+        """The gateways first, then the services together, the servers last."""
+        for name in list(self._paused):
+            self.resume(name)
+        for process in ("gateway", *SERVICES):
+            for name in self.names(process):
+                running = self._processes.get(name)
+                if running is not None and running.poll() is None:
+                    running.send_signal(signal.SIGTERM)
+            if process == "gateway":
+                for name in self.names(process):
+                    self.stop(name)
+        for process in reversed(PROCESSES):
+            for name in self.names(process):
+                self.stop(name)
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"
 
     def _external_databases(self) -> bool:
         return all(os.environ.get(f"{service.upper()}_DATABASE_URL") for service in SERVICES)
+
+
+def _split(name: str) -> tuple[str, int]:
+    """A process's name → what it is, and which replica counted from 0."""
+    process, _, number = name.partition(".")
+    return process, int(number or 1) - 1

@@ -17,8 +17,8 @@ from deploy.sandbox.sign_in import SignIn
 from deploy.sandbox.world import World
 
 
-def create_app(gateway: str, corps_file: Path, members: int) -> web.Application:
-    world, faults, courier = World(corps_file, members), Faults(), Courier(gateway)
+def create_app(gateways: list[str], corps_file: Path, members: int) -> web.Application:
+    world, faults, courier = World(corps_file, members), Faults(), Courier(gateways)
     api = Api(world, faults)
     app = web.Application()
     api.add_routes(app)
@@ -40,7 +40,7 @@ def create_app(gateway: str, corps_file: Path, members: int) -> web.Application:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox")
     parser.add_argument("--port", type=int, default=8090)
-    parser.add_argument("--gateway", default="http://127.0.0.1:8080")
+    parser.add_argument("--gateway", nargs="+", default=["http://127.0.0.1:8080"], help="replicas take turns")
     parser.add_argument("--corps", type=Path, required=True)
     parser.add_argument("--members", type=int, default=200)
     arguments = parser.parse_args()

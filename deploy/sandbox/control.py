@@ -24,7 +24,7 @@ class Control:
     def __init__(self, world: World, faults: Faults, api: Api, courier: Courier) -> None:
         self._world, self._faults, self._api, self._courier = world, faults, api, courier
         self._sending: set[asyncio.Task[Any]] = set()
-        self._replay: Replay | None = None
+        self._replays: dict[str, Replay] = {}
         self._people = 0
 
     def add_routes(self, app: web.Application) -> None:
@@ -104,7 +104,7 @@ class Control:
         person = corp.people.get(body.get("external_userid", "")) or next(iter(corp.people.values()), None)
         if mall is None or person is None:
             raise web.HTTPBadRequest(text="no such mall, or nobody has become a friend yet")
-        shop, now = Shop(self._courier, corp, mall), datetime.now(UTC)
+        shop, now = Shop(corp, mall), datetime.now(UTC)
         buyer = str(body.get("yz_open_id") or person.yz_open_ids[0])
         yuan = str(body.get("yuan", "128.00"))
         order_id = str(body.get("order_id") or f"E{now:%Y%m%d%H%M%S%f}")
@@ -142,7 +142,7 @@ class Control:
     async def start_replay(self, request: web.Request) -> web.Response:
         body = await _body(request)
         corp = self._corp(body)
-        self._replay = Replay(
+        replay = self._replays[corp.corp_id] = Replay(
             corp,
             self._courier,
             states=body["states"],
@@ -152,13 +152,14 @@ class Control:
             at_once=int(body.get("at_once", 24)),
             per_second=float(body.get("per_second", 0)),
         )
-        self._keep(self._replay.run())
-        return web.json_response(self._replay.progress())
+        self._keep(replay.run())
+        return web.json_response(replay.progress())
 
     async def show_replay(self, request: web.Request) -> web.Response:
-        if self._replay is None:
+        replay = self._replays.get(request.query.get("corp_id", next(iter(self._replays), "")))
+        if replay is None:
             raise web.HTTPNotFound(text="no replay was started")
-        return web.json_response(self._replay.progress())
+        return web.json_response(replay.progress())
 
     def _corp(self, body: dict[str, Any]) -> Corp:
         corps = self._world.corps
@@ -171,7 +172,7 @@ class Control:
         """Every app of the corp hears of it."""
         what = plain.split("<ChangeType><![CDATA[", 1)[1].split("]]>", 1)[0]
         for app in corp.config["app"]:
-            self._send(callback(self._courier, corp, app, what, plain))
+            self._send(callback(corp, app, what, plain))
 
     def _send(self, delivery: Delivery) -> None:
         self._keep(self._with_faults(delivery))
@@ -183,7 +184,7 @@ class Control:
         twice = faults.happens(faults.duplicate)
         await self._courier.send(delivery)
         if twice:
-            again = Delivery(delivery.kind, delivery.what, delivery.url, delivery.sign, delivery.pauses)
+            again = Delivery(delivery.kind, delivery.what, delivery.path, delivery.sign, delivery.pauses)
             await self._courier.send(again)
 
     def _keep(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class Delivery:
 
     kind: str
     what: str
-    url: str
+    path: str
     sign: Callable[[int], tuple[str, bytes, dict[str, str]]] = field(repr=False)
     pauses: tuple[float, ...] = WECOM_PAUSES
     attempts: int = 0
@@ -41,10 +42,13 @@ class Delivery:
 
 
 class Courier:
-    """All deliveries of this sandbox. `log` keeps every one for the tests to look at."""
+    """All deliveries of this sandbox. `log` keeps every one for the tests to look at.
 
-    def __init__(self, gateway: str) -> None:
-        self.gateway = gateway
+    The gateways take turns, attempt by attempt, as behind a load balancer that does not look who is well.
+    """
+
+    def __init__(self, gateways: list[str]) -> None:
+        self._gateways = itertools.cycle(gateways)
         self.log: list[Delivery] = []
         self._session: aiohttp.ClientSession | None = None
 
@@ -56,7 +60,7 @@ class Courier:
                 await asyncio.sleep(pause)
             query, body, headers = delivery.sign(delivery.attempts)
             delivery.attempts += 1
-            status, text = await self._post(delivery.url + query, body, headers)
+            status, text = await self._post(next(self._gateways) + delivery.path + query, body, headers)
             delivery.statuses.append(status)
             if status == 200 and (delivery.kind == "wecom" or "success" in text):
                 delivery.status = "delivered"
@@ -81,7 +85,7 @@ class Courier:
             return 0, ""
 
 
-def callback(courier: Courier, corp: Corp, app: dict[str, Any], what: str, plain: str) -> Delivery:
+def callback(corp: Corp, app: dict[str, Any], what: str, plain: str) -> Delivery:
     """An encrypted event for one app."""
     crypto = WeChatCrypto(app["callback_token"], app["callback_aes_key"], corp.corp_id)
 
@@ -98,12 +102,11 @@ def callback(courier: Courier, corp: Corp, app: dict[str, Any], what: str, plain
         query = f"?msg_signature={signature}&timestamp={timestamp}&nonce={nonce}"
         return query, body.encode(), {"Content-Type": "text/xml; charset=utf-8"}
 
-    url = f"{courier.gateway}/wecom/callback/{corp.corp_id}/{app['agent_id']}"
-    return Delivery("wecom", what, url, sign)
+    return Delivery("wecom", what, f"/wecom/callback/{corp.corp_id}/{app['agent_id']}", sign)
 
 
 def youzan_message(
-    courier: Courier, corp: Corp, mall: dict[str, Any], kind: str, status: str, order_id: str, version: int,
+    corp: Corp, mall: dict[str, Any], kind: str, status: str, order_id: str, version: int,
     msg_id: str, msg: dict[str, Any],
 ) -> Delivery:  # fmt: skip
     """A signed push about an order; `msg` travels as URL-encoded JSON text."""
@@ -123,6 +126,4 @@ def youzan_message(
         }  # fmt: skip
         return "", body, headers
 
-    return Delivery(
-        "youzan", f"{kind} {order_id}", f"{courier.gateway}/mall/{corp.corp_id}/{mall['id']}", sign, MALL_PAUSES
-    )
+    return Delivery("youzan", f"{kind} {order_id}", f"/mall/{corp.corp_id}/{mall['id']}", sign, MALL_PAUSES)

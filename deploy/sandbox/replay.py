@@ -48,7 +48,7 @@ class Replay:
     ) -> None:  # fmt: skip
         self._corp, self._courier, self._states = corp, courier, states
         self._app = corp.config["app"][0]
-        self._shop = Shop(courier, corp, corp.config["mall"][0])
+        self._shop = Shop(corp, corp.config["mall"][0])
         self._at_once, self._per_second = at_once, per_second
         self._random = random.Random(seed)
         self._seed = seed
@@ -170,7 +170,7 @@ class Replay:
         ]
 
     def _event(self, plain: Callable[[], str], what: str) -> Callable[[], Delivery]:
-        return lambda: callback(self._courier, self._corp, self._app, what, plain())
+        return lambda: callback(self._corp, self._app, what, plain())
 
     def _disturb(self, steps: list[Step]) -> list[Step]:
         """Puts copies and displaced messages further back, and counts what that did."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.sandbox.delivery import Courier, Delivery, youzan_message
+from deploy.sandbox.delivery import Delivery, youzan_message
 from deploy.sandbox.world import Corp, World
 
 BEIJING = timezone(timedelta(hours=8))
@@ -21,7 +21,7 @@ TOKEN_SECONDS = 7 * 86400
 class ShopApi:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._tokens: dict[str, tuple[str, float]] = {}  # token → kdt_id, until
+        self._tokens: dict[str, tuple[str, float]] = {}  # token → corp, until
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post("/auth/token", self._token)
@@ -37,7 +37,7 @@ class ShopApi:
                     body.get("grant_id"),
                 ):
                     token, until = secrets.token_hex(16), time.time() + TOKEN_SECONDS
-                    self._tokens[token] = (mall["kdt_id"], until)
+                    self._tokens[token] = (corp.corp_id, until)
                     data = {
                         "access_token": token,
                         "expires": int(until * 1000),
@@ -48,27 +48,26 @@ class ShopApi:
         return web.json_response({"code": 1001, "success": False, "message": "client or shop unknown", "data": None})
 
     async def _query(self, request: web.Request) -> web.Response:
-        kdt_id, until = self._tokens.get(request.query.get("access_token", ""), ("", 0.0))
+        corp_id, until = self._tokens.get(request.query.get("access_token", ""), ("", 0.0))
         if until < time.time():
             return web.json_response({"gw_err_resp": {"err_code": 4203, "err_msg": "invalid token"}})
         body = await _body(request)
         asked = str(body.get("yz_open_id", ""))
-        for corp in self._world.corps.values():
-            person = corp.buyer(asked) if any(m["kdt_id"] == kdt_id for m in corp.config.get("mall", [])) else None
-            if person is not None:
-                user = {
-                    "primitive_info": {"yz_open_id": asked},
-                    "wechat_info": {"union_id": person.unionid, "open_id": "o_" + asked, "wechat_type": 1},
-                }
-                return web.json_response({"code": 200, "success": True, "data": {"user_list": [user]}})
+        person = self._world.corps[corp_id].buyer(asked)
+        if person is not None:
+            user = {
+                "primitive_info": {"yz_open_id": asked},
+                "wechat_info": {"union_id": person.unionid, "open_id": "o_" + asked, "wechat_type": 1},
+            }
+            return web.json_response({"code": 200, "success": True, "data": {"user_list": [user]}})
         return web.json_response({"code": 200, "success": True, "data": {"user_list": []}})
 
 
 class Shop:
     """Makes the messages of one corp's shop."""
 
-    def __init__(self, courier: Courier, corp: Corp, mall: dict[str, Any]) -> None:
-        self._courier, self._corp, self._mall = courier, corp, mall
+    def __init__(self, corp: Corp, mall: dict[str, Any]) -> None:
+        self._corp, self._mall = corp, mall
 
     def order(self, kind: str, order_id: str, buyer: str, yuan: str, created: datetime, at: datetime) -> Delivery:
         """trade_TradeCreate or trade_TradePaid, with the whole order."""
@@ -103,7 +102,7 @@ class Shop:
     def _message(self, kind: str, status: str, order_id: str, at: datetime, msg: dict[str, Any]) -> Delivery:
         version = int(at.timestamp())
         msg_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._mall['kdt_id']}/{kind}/{order_id}/{json.dumps(msg)}"))
-        return youzan_message(self._courier, self._corp, self._mall, kind, status, order_id, version, msg_id, msg)
+        return youzan_message(self._corp, self._mall, kind, status, order_id, version, msg_id, msg)
 
 
 def _text(at: datetime) -> str:
