@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
+from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
@@ -12,6 +13,7 @@ from acquisition.rpc.channels import Channels
 from acquisition.rpc.live_codes import LiveCodeDoor
 from acquisition.settings import Settings
 from acquisition.store.channels import ensure_default
+from chassis.dead_letter_door import DeadLetterDoor
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
@@ -26,10 +28,14 @@ async def build(service: Service) -> None:
     contact_ways = service.loop("contact-ways", making.work, interval=1)
 
     service.consume(*consumers.DURABLES)
-    service.serve(channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, Channels(service.pool))
+    service.serve(channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, Channels(service.pool, service.once))
     service.serve(
         live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,
-        LiveCodeDoor(service.pool, codes, contact_ways.wake),
+        LiveCodeDoor(service.pool, codes, service.once, contact_ways.wake),
+    )
+    service.serve(
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
     )
     async with service.pool.acquire() as connection:
         await ensure_default(connection, (corp.corp_id for corp in service.corps))

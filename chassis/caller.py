@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from chassis.errors import Unauthenticated
 
+# They see the customers of some employees; everybody else who may read customers sees all.
+CONFINED = frozenset({"FRONTLINE", "MANAGER"})
+MASKED = frozenset({"ANALYST"})
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -16,14 +20,30 @@ class Caller:
     userid: str
     # A role's name without its prefix: ADMIN, FRONTLINE.
     role: str
+    api_key_id: str = ""
 
     @property
-    def own_customers_of(self) -> str | None:
-        """The employee to whose customers this caller is confined; None when they see all."""
-        return self.userid if self.role == "FRONTLINE" else None
+    def confined_to(self) -> str | None:
+        """The member whose scope (chassis.scope) bounds what this caller sees; None when they see all."""
+        return self.userid if self.role in CONFINED else None
+
+    @property
+    def sees_names(self) -> bool:
+        """Whether personal data is shown in the clear."""
+        return self.role not in MASKED
+
+    @property
+    def name(self) -> str:
+        """One name for whoever calls, member or program."""
+        return self.userid or f"key:{self.api_key_id}"
 
     def metadata(self) -> list[tuple[str, str]]:
-        return [("bihuan-corp", self.corp_id), ("bihuan-userid", self.userid), ("bihuan-role", self.role)]
+        return [
+            ("bihuan-corp", self.corp_id),
+            ("bihuan-userid", self.userid),
+            ("bihuan-role", self.role),
+            ("bihuan-api-key", self.api_key_id),
+        ]
 
 
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -32,7 +52,8 @@ _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
 def enter(metadata: Mapping[str, str]) -> None:
     """Makes the call's metadata the current caller; calls between our own processes may have none."""
     corp_id, role = metadata.get("bihuan-corp", ""), metadata.get("bihuan-role", "")
-    _current.set(Caller(corp_id, metadata.get("bihuan-userid", ""), role) if corp_id and role else None)
+    named = Caller(corp_id, metadata.get("bihuan-userid", ""), role, metadata.get("bihuan-api-key", ""))
+    _current.set(named if corp_id and role else None)
 
 
 def caller() -> Caller:
@@ -41,3 +62,8 @@ def caller() -> Caller:
     if current is None:
         raise Unauthenticated("CALLER_MISSING", "the call names no caller")
     return current
+
+
+def masked(text: str) -> str:
+    """Personal data for those who may only see that it is there: its first character."""
+    return text[:1] + "*" * min(len(text) - 1, 3) if text else ""

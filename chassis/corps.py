@@ -36,7 +36,7 @@ class Mall(Section):
 
 class RoleGrant(Section):
     userid: str
-    role: Literal["ADMIN", "FRONTLINE"]
+    role: Literal["ADMIN", "FRONTLINE", "MANAGER", "OPERATOR", "ANALYST"]
 
 
 class Corp(Section):

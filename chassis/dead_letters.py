@@ -1,4 +1,4 @@
-"""Facts that could not be taken: kept whole with their reason, listed and replayed by command.
+"""Facts that could not be taken: kept whole with their reason, listed and replayed by command and by REST.
 
     python -m chassis.dead_letters list   SERVICE
     python -m chassis.dead_letters replay SERVICE [DURABLE]
@@ -12,13 +12,18 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import nats
+from nats.js import JetStreamContext
 
 from chassis.bus import publish
 from chassis.facts import Fact
-from chassis.pool import Connection, Pool, open_pool
+from chassis.pool import Connection, Pool, Row, open_pool
+
+Position = tuple[datetime, str, str]  # at, durable, fact id
+MOST_BY_COMMAND = 10_000
 
 
 async def add(
@@ -72,31 +77,56 @@ def _fact_id(headers: Mapping[str, str]) -> str:
     return headers.get("ce-id") or headers.get("Nats-Msg-Id", "")
 
 
-async def replay(connection: Connection, js: nats.js.JetStreamContext, durable: str | None) -> int:
-    """Sends every buried fact again under a new message id; only the durable that buried it takes it anew."""
-    rows = await connection.fetch(
-        "select * from dead_letters where replayed_at is null and ($1::text is null or durable = $1) order by at",
+async def page(
+    connection: Connection,
+    corp_id: str | None,
+    durable: str | None,
+    after: Position | None,
+    limit: int,
+    *,
+    only: Iterable[str] | None = None,
+) -> Sequence[Row]:
+    """Those that wait, oldest first. `corp_id` None: of every corp; `only`: facts of these ids."""
+    rows: Sequence[Row] = await connection.fetch(
+        "select * from dead_letters where replayed_at is null and ($1::text is null or corp_id = $1)"
+        " and ($2::text is null or durable = $2)"
+        " and ($3::timestamptz is null or (at, durable, fact_id) > ($3, $4, $5))"
+        " and ($6::text[] is null or fact_id = any($6)) order by at, durable, fact_id limit $7",
+        corp_id,
         durable,
+        *(after or (None, None, None)),
+        None if only is None else sorted(only),
+        limit,
     )
+    return rows
+
+
+async def get(connection: Connection, corp_id: str, durable: str, fact_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "select * from dead_letters where corp_id = $1 and durable = $2 and fact_id = $3", corp_id, durable, fact_id
+    )
+    return row
+
+
+async def replay(connection: Connection, js: JetStreamContext, rows: Iterable[Row]) -> int:
+    """Sends buried facts again under new message ids; only the durable that buried one takes it anew.
+
+    Raises Unavailable when one is not confirmed; those before it are replayed, it and the rest stay buried.
+    """
+    count = 0
     for row in rows:
+        key = (row["corp_id"], row["durable"], row["fact_id"])
         async with connection.transaction():
+            await connection.execute("delete from inbox where corp_id = $1 and durable = $2 and fact_id = $3", *key)
             await connection.execute(
-                "delete from inbox where corp_id = $1 and durable = $2 and fact_id = $3",
-                row["corp_id"],
-                row["durable"],
-                row["fact_id"],
-            )
-            await connection.execute(
-                "update dead_letters set replayed_at = now() where corp_id = $1 and durable = $2 and fact_id = $3",
-                row["corp_id"],
-                row["durable"],
-                row["fact_id"],
+                "update dead_letters set replayed_at = now() where corp_id = $1 and durable = $2 and fact_id = $3", *key
             )
             headers = json.loads(row["headers"])
             # The window of JetStream would swallow the old id; the inbox of every other durable still knows ce-id.
             headers["Nats-Msg-Id"] = f"{row['fact_id']}.replay.{row['at'].timestamp()}"
             await publish(js, Fact(row["fact_id"], row["corp_id"], row["subject"], headers, row["payload"]), timeout=5)
-    return len(rows)
+        count += 1
+    return count
 
 
 async def _main() -> None:
@@ -107,19 +137,16 @@ async def _main() -> None:
     arguments = parser.parse_args()
     pool = await open_pool(os.environ[f"{arguments.service.upper()}_DATABASE_URL"], arguments.service, size=1)
     async with pool, pool.acquire() as connection:
+        rows = await page(connection, None, arguments.durable, None, MOST_BY_COMMAND)
         if arguments.action == "list":
-            for row in await connection.fetch("select * from dead_letters where replayed_at is null order by at"):
-                print(
-                    json.dumps(
-                        {k: row[k] for k in ("corp_id", "durable", "fact_id", "reason", "detail")}
-                        | {"type": json.loads(row["headers"]).get("ce-type"), "at": row["at"].isoformat()},
-                        ensure_ascii=False,
-                    )
-                )
+            for row in rows:
+                shown = {k: row[k] for k in ("corp_id", "durable", "fact_id", "reason", "detail")}
+                shown |= {"type": json.loads(row["headers"]).get("ce-type"), "at": row["at"].isoformat()}
+                print(json.dumps(shown, ensure_ascii=False))
             return
         connected = await nats.connect(os.environ["NATS_URL"])
         try:
-            print(await replay(connection, connected.jetstream(), arguments.durable), "replayed")
+            print(await replay(connection, connected.jetstream(), rows), "replayed")
         finally:
             await connected.close()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from chassis.errors import Invalid
@@ -38,7 +40,7 @@ def page(size: int, token: str) -> Page:
             text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         except (binascii.Error, ValueError):
             text = ""
-        if not text.startswith(TOKEN_HEAD):
+        if not text.startswith(TOKEN_HEAD) or "\x00" in text:
             raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before")
         after = text.removeprefix(TOKEN_HEAD)
     return Page(size or USUAL, after)
@@ -48,6 +50,25 @@ def uuid_page(size: int, token: str) -> Page:
     """A page over UUID keys, oldest first."""
     checked = page(size, token)
     return Page(checked.size, uuid(checked.after, "pageToken") if checked.after else NIL)
+
+
+def position(after: str) -> tuple[datetime, str, str]:
+    """A key of (time, text, text), written as JSON. Raises Invalid."""
+    try:
+        at, one, other = json.loads(after)
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or not isinstance(one, str) or not isinstance(other, str) or "\x00" in one + other:
+            raise ValueError
+        return moment, one, other
+    except (ValueError, TypeError):
+        raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before") from None
+
+
+def whole(after: str, field: str) -> int:
+    """A whole number of at most 64 bits. Raises Invalid."""
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise Invalid("PAGE_TOKEN_WRONG", field=field, expected="the nextPageToken of the page before")
+    return int(after)
 
 
 def uuid(text: str, field: str) -> str:

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from chassis import caller, errors, metrics
+from chassis import caller, errors, idempotency, metrics
 from chassis.logs import log
 from chassis.pool import is_outage
 
@@ -75,6 +75,7 @@ class _Guard(grpc.aio.ServerInterceptor):
                 if not hmac.compare_digest(str(metadata.get(CREDENTIAL, "")).encode(), key):
                     raise errors.Unauthenticated("SERVICE_KEY_WRONG", "the caller is none of our processes")
                 caller.enter(metadata)
+                idempotency.enter(metadata.get(idempotency.METADATA, ""))
                 return await behaviour(request, context)
             except errors.DomainError as error:
                 code, reason = CODES[type(error)], error.reason

@@ -15,9 +15,10 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, due, logs, metrics
+from chassis import bus, due, idempotency, logs, metrics
 from chassis.consumer import Consumer, Durable
 from chassis.corps import Corps
+from chassis.idempotency import Once
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.loops import Loop
@@ -43,6 +44,7 @@ class Service:
         self.sealer = Sealer(settings.data_keys)
         self.identifiers = Identifiers(settings.index_key, self.sealer)
         self.outbox = Outbox(pool, self.js, name)
+        self.once = Once(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self._consumers: list[Consumer] = []
         self._loops: list[Loop] = []
@@ -103,6 +105,7 @@ class Service:
         self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
         self.loop("due-forget", lambda: due.forget_done(self.pool), interval=3600)
+        self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
         app = web.Application()
         add_health_routes(app, self.is_ready, self.backlog)

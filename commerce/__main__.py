@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
+from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
+from chassis.dead_letter_door import DeadLetterDoor
 from chassis.effects import Effects
 from chassis.service import Service, run
 from commerce import consumers
@@ -37,6 +39,10 @@ async def build(service: Service, settings: Settings) -> None:
 
     service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders(service.pool))
     service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, Gmv(service.pool))
+    service.serve(
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+    )
 
 
 if __name__ == "__main__":

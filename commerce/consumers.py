@@ -7,13 +7,14 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
-from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, RelationChanged
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, RelationChanged, StaffPlaced
 from bihuan.mall.v1 import facts_pb2 as mall
 
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx
 from chassis.projections import assign_identifiers
+from chassis.scope import place_staff
 from commerce.app.orders import Buyer, Line, OrderMessage, take
 from commerce.domain.orders import Facet, Refund
 from commerce.store import attribution
@@ -133,6 +134,10 @@ async def attribute_on_customer_acquired(tx: Tx, facts: Sequence[Received]) -> N
     await attribution.mark(tx.connection, [(corp_id, m.contact.id) for (corp_id, _), m in newest.items()])
 
 
+async def scope_on_staff_placed(tx: Tx, facts: Sequence[Received]) -> None:
+    await place_staff(tx, [fact.message for fact in facts])
+
+
 def durables(query_delay: timedelta) -> tuple[Durable, ...]:
     async def record_on_order_message(tx: Tx, facts: Sequence[Received]) -> None:
         await take(tx, [read(fact) for fact in facts], ORDERS, query_delay)
@@ -154,4 +159,5 @@ def durables(query_delay: timedelta) -> tuple[Durable, ...]:
             (CustomerAcquired,),
             attribute_on_customer_acquired,
         ),
+        Durable("commerce-scope-on-staff-placed", "IDENTITY", (StaffPlaced,), scope_on_staff_placed),
     )

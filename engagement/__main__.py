@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
+from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
+from chassis.dead_letter_door import DeadLetterDoor
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
@@ -42,8 +44,14 @@ async def build(service: Service, settings: Settings) -> None:
     service.consume(*handlers.welcome_durables(), wakes=(welcome_loop,))
     service.consume(*handlers.alert_durables())
 
-    service.serve(welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeDoor(service.pool))
+    service.serve(
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeDoor(service.pool, service.once)
+    )
     service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertDoor(service.pool))
+    service.serve(
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+    )
 
 
 if __name__ == "__main__":

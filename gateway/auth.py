@@ -77,7 +77,7 @@ class Doorkeeper:
             answer = await self._identity.VerifyApiKey(
                 pb.VerifyApiKeyRequest(key=key), timeout=5, metadata=call_metadata(self._settings.service_key)
             )
-            known = self._remember((key,), Caller(answer.corp_id, "", _role(answer.role)))
+            known = self._remember((key,), Caller(answer.corp_id, "", _role(answer.role), answer.api_key_id))
         return known
 
     def _remembered(self, who: tuple[str, ...]) -> Caller | None:

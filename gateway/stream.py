@@ -38,6 +38,8 @@ CHECK_SECONDS = 2.0
 # A reader that falls this far behind is dropped and resumes by its last id.
 QUEUE = 256
 MOST_STREAMS = 5000
+# They may follow every employee's alerts.
+CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 BATCH = 256
 # Who was away for longer than this many events of the whole house starts anew.
 MOST_MISSED = 20_000
@@ -238,12 +240,13 @@ async def _send(
 
 
 def _scope(caller: Caller, scope: str) -> str:
-    """The subject prefix a caller may follow: their own alerts, or the corp's for an administrator."""
+    """The subject prefix a caller may follow: their own alerts, or the corp's for those who may."""
     if scope == "own" and caller.userid:
         return subject_of(StaffAlertRaised) + staff_suffix(caller.corp_id, caller.userid)
     if scope == "corp" or not caller.userid:
-        if caller.role != "ADMIN":
-            raise Forbidden("ROLE_NOT_ALLOWED", "only ADMIN may follow the whole corp", field="scope")
+        if caller.role not in CORP_ROLES:
+            expected = ", ".join(sorted(CORP_ROLES))
+            raise Forbidden("ROLE_NOT_ALLOWED", "not the whole corp's alerts", field="scope", expected=expected)
         return f"{subject_of(StaffAlertRaised)}.{caller.corp_id}."
     raise Invalid("SCOPE_WRONG", field="scope", expected="own or corp")
 

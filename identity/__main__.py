@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
+from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
+from chassis.dead_letter_door import DeadLetterDoor
 from chassis.effects import Effects, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
@@ -14,7 +16,8 @@ from identity.adapters.wecom import WeComBook
 from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
-from identity.app.staff import StaffSync
+from identity.app.gaps import RelationGaps
+from identity.app.staff import Staff
 from identity.rpc.access import AccessDoor
 from identity.rpc.customers import Customers
 from identity.rpc.staff import StaffMembers
@@ -30,28 +33,46 @@ async def build(service: Service, settings: Settings) -> None:
     reads = ContactReads(service.outbox, book, service.sealer, service.identifiers)
     reading = Effects(service.pool, contacts.KIND, reads, at_once=settings.contact_reads_at_once)
     service.on_close(reading.drain)
-    sync = StaffSync(service.outbox, book, service.sealer, timedelta(seconds=settings.staff_sync_seconds))
-    syncing = Effects(service.pool, staff.KIND, OneByOne(sync.perform), at_once=1)
-    service.on_close(syncing.drain)
+    members = Staff(
+        service.outbox, book, service.sealer, service.identifiers, timedelta(seconds=settings.staff_sync_seconds)
+    )
+    books = Effects(service.pool, staff.BOOK, OneByOne(members.perform_book), at_once=1)
+    service.on_close(books.drain)
+    member_reads = Effects(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
+    service.on_close(member_reads.drain)
 
     service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
+    service.consume(
+        consumers.STAFF,
+        wakes=(
+            service.loop("staff-sync", books.work, interval=2),
+            service.loop("member-reads", member_reads.work, interval=1),
+        ),
+    )
     service.consume(*consumers.OTHERS)
-    service.loop("staff-sync", syncing.work, interval=2)
 
     service.serve(
         customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, Customers(service.pool, service.sealer)
     )
     service.serve(
-        staff_service_pb2_grpc.add_StaffServiceServicer_to_server, StaffMembers(service.pool, service.sealer, sync)
+        staff_service_pb2_grpc.add_StaffServiceServicer_to_server,
+        StaffMembers(service.pool, service.sealer, members, RelationGaps(service.pool, book, service.identifiers)),
     )
-    service.serve(staff_service_pb2_grpc.add_AccessServiceServicer_to_server, AccessDoor(Access(service.pool, book)))
+    service.serve(
+        staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
+        AccessDoor(Access(service.pool, book), service.sealer, service.once),
+    )
+    service.serve(
+        dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+    )
 
     corps = list(service.corps)
     async with service.pool.acquire() as connection:
         await seed_roles(
             connection, [(corp.corp_id, grant.userid.lower(), grant.role) for corp in corps for grant in corp.role]
         )
-    await sync.schedule(corp.corp_id for corp in corps)
+    await members.schedule(corp.corp_id for corp in corps)
 
 
 if __name__ == "__main__":

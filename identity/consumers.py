@@ -14,7 +14,7 @@ from bihuan.wecom.v1 import facts_pb2 as wecom
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx
-from identity.app import contacts
+from identity.app import contacts, staff
 from identity.app.people import Named, Observation, observe
 from identity.app.relations import Followed, record
 from identity.store import customers
@@ -87,6 +87,18 @@ async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
     )
 
 
+async def reread_on_address_book_changed(tx: Tx, facts: Sequence[Received]) -> None:
+    members, books = set(), set()
+    for fact in facts:
+        message = fact.message
+        if message.change_type.endswith("_user"):
+            members |= {(fact.corp_id, userid) for userid in (message.userid, message.new_userid) if userid}
+        elif message.change_type.endswith("_party"):
+            books.add(fact.corp_id)
+    await staff.ask_for_members(tx, members)
+    await staff.ask_for_book(tx, books)
+
+
 async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
@@ -110,9 +122,13 @@ CONTACTS = Durable(
     ),
     follow_on_contact_changed,
 )
+STAFF = Durable(
+    "identity-reread-on-address-book-changed", "EDGE", (wecom.AddressBookChanged,), reread_on_address_book_changed
+)
 OTHERS = (
     Durable("identity-name-buyer-on-order", "EDGE", (OrderCreated, OrderPaid), name_buyer_on_order),
     Durable("identity-link-on-buyer-identified", "COMMERCE", (BuyerIdentified,), link_on_buyer_identified),
     Durable("identity-value-on-order-attributed", "COMMERCE", (OrderAttributed,), value_on_order_attributed),
     Durable("identity-count-on-unknown-event", "EDGE", (wecom.UnknownEventReceived,), count_on_unknown_event),
 )
+DURABLES = (CONTACTS, STAFF, *OTHERS)

@@ -15,7 +15,7 @@ from acquisition.store import channels
 from acquisition.store import live_codes as store
 from chassis import due
 from chassis.errors import Invalid, NotFound
-from chassis.outbox import Outbox
+from chassis.outbox import Outbox, Tx
 from chassis.paging import text
 from chassis.pool import Row
 from chassis.wecom.client import WeComAway, WeComError
@@ -45,7 +45,7 @@ class LiveCodes:
     def __init__(self, outbox: Outbox, ways: ContactWays) -> None:
         self._outbox, self._ways = outbox, ways
 
-    async def create(self, corp_id: str, channel_id: str, name: str, userids: Sequence[str]) -> Row:
+    async def create(self, tx: Tx, corp_id: str, channel_id: str, name: str, userids: Sequence[str]) -> Row:
         """The code, still PENDING. Raises Invalid or NotFound."""
         name = text(name, "name", most=30)
         members = list(dict.fromkeys(userid.strip().lower() for userid in userids))
@@ -53,11 +53,10 @@ class LiveCodes:
             raise Invalid("USERIDS_WRONG", field="userids", expected=f"1 to {MOST_USERS} userids")
         alphabet = string.ascii_letters + string.digits
         state = "".join(secrets.choice(alphabet) for _ in range(STATE_CHARACTERS))
-        async with self._outbox.transaction() as tx:
-            if await channels.get(tx.connection, corp_id, channel_id) is None:
-                raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
-            row = await store.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
-            await due.schedule_once(tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))])
+        if await channels.get(tx.connection, corp_id, channel_id) is None:
+            raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
+        row = await store.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
+        await due.schedule_once(tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))])
         return row
 
     async def pause(self, corp_id: str, live_code_id: str) -> Row:

@@ -10,21 +10,26 @@ from acquisition.store import channels as store
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, NotFound
+from chassis.idempotency import Once
 from chassis.moments import as_of
+from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 
 
 class Channels(grpc_pb.ChannelServiceServicer):
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, once: Once) -> None:
+        self._pool, self._once = pool, once
 
     async def CreateChannel(self, request: pb.CreateChannelRequest, context: Any) -> pb.CreateChannelResponse:
         name = paging.text(request.name, "name", most=60)
-        async with self._pool.acquire() as connection:
-            row = await store.insert(connection, caller().corp_id, str(uuid7()), name)
-        if row is None:
-            raise AlreadyExists("CHANNEL_NAME_TAKEN", field="name", expected="a name no other channel has")
-        return pb.CreateChannelResponse(channel=_channel(row))
+
+        async def create(tx: Tx) -> pb.CreateChannelResponse:
+            row = await store.insert(tx.connection, caller().corp_id, str(uuid7()), name)
+            if row is None:
+                raise AlreadyExists("CHANNEL_NAME_TAKEN", field="name", expected="a name no other channel has")
+            return pb.CreateChannelResponse(channel=_channel(row))
+
+        return await self._once(request, create, pb.CreateChannelResponse)
 
     async def GetChannel(self, request: pb.GetChannelRequest, context: Any) -> pb.GetChannelResponse:
         channel_id = paging.uuid(request.channel_id, "channelId")

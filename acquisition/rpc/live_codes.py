@@ -11,20 +11,27 @@ from acquisition.store import live_codes as store
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import NotFound
+from chassis.idempotency import Once
+from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 
 
 class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
     """`wake` tells the loop that makes contact ways that there is one to make."""
 
-    def __init__(self, pool: Pool, live_codes: LiveCodes, wake: Callable[[], None]) -> None:
-        self._pool, self._live_codes, self._wake = pool, live_codes, wake
+    def __init__(self, pool: Pool, live_codes: LiveCodes, once: Once, wake: Callable[[], None]) -> None:
+        self._pool, self._live_codes, self._once, self._wake = pool, live_codes, once, wake
 
     async def CreateLiveCode(self, request: pb.CreateLiveCodeRequest, context: Any) -> pb.CreateLiveCodeResponse:
         channel_id = paging.uuid(request.channel_id, "channelId")
-        row = await self._live_codes.create(caller().corp_id, channel_id, request.name, request.userids)
+
+        async def create(tx: Tx) -> pb.CreateLiveCodeResponse:
+            row = await self._live_codes.create(tx, caller().corp_id, channel_id, request.name, request.userids)
+            return pb.CreateLiveCodeResponse(live_code=_live_code(row))
+
+        answer = await self._once(request, create, pb.CreateLiveCodeResponse)
         self._wake()
-        return pb.CreateLiveCodeResponse(live_code=_live_code(row))
+        return answer
 
     async def GetLiveCode(self, request: pb.GetLiveCodeRequest, context: Any) -> pb.GetLiveCodeResponse:
         live_code_id = paging.uuid(request.live_code_id, "liveCodeId")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from bihuan.commerce.v1 import order_service_pb2 as pb
@@ -10,7 +9,7 @@ from bihuan.common.v1.money_pb2 import Money
 
 from chassis import paging
 from chassis.caller import caller
-from chassis.errors import Invalid, NotFound
+from chassis.errors import NotFound
 from chassis.pool import Pool, Row
 from commerce.store import orders as store
 
@@ -22,9 +21,9 @@ class Orders(grpc_pb.OrderServiceServicer):
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
         me, page = caller(), paging.page(request.page_size, request.page_token)
         customer_id = paging.uuid(request.customer_id, "customerId") if request.customer_id else None
-        before = _position(page.after) if page.after else None
+        before = paging.position(page.after) if page.after else None
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, me.corp_id, me.own_customers_of, customer_id, before, page.size)
+            rows = await store.page(connection, me.corp_id, me.confined_to, customer_id, before, page.size)
         return pb.ListOrdersResponse(
             orders=[_order(row) for row in rows],
             next_page_token=page.next_token(
@@ -35,18 +34,10 @@ class Orders(grpc_pb.OrderServiceServicer):
     async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> pb.GetOrderResponse:
         me = caller()
         async with self._pool.acquire() as connection:
-            row = await store.get(connection, (me.corp_id, request.mall_id, request.order_id), me.own_customers_of)
+            row = await store.get(connection, (me.corp_id, request.mall_id, request.order_id), me.confined_to)
         if row is None:
             raise NotFound("ORDER_NOT_FOUND", field="orderId")
         return pb.GetOrderResponse(order=_order(row))
-
-
-def _position(after: str) -> tuple[datetime, str, str]:
-    try:
-        at, mall_id, order_id = json.loads(after)
-        return datetime.fromisoformat(at), str(mall_id), str(order_id)
-    except (ValueError, TypeError):
-        raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected="the nextPageToken of the page before") from None
 
 
 def _order(row: Row) -> pb.Order:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.pool import Connection, Row
+from chassis.scope import visible_staff
 
 Key = tuple[str, str, str]  # corp, mall, order
 
@@ -47,6 +48,15 @@ AS_OF = """
     left join lateral (select o.paid_fen as fen where o.paid_at <= coalesce($2, 'infinity'::timestamptz)) p on true
     where o.corp_id = $1 and o.created_at <= coalesce($2, 'infinity'::timestamptz)
 """
+
+# The buyer is a customer whom this member, or somebody in a department they manage, follows now.
+OWN = (
+    "exists (select 1 from relation_spans s join customer_identifiers c"
+    " on c.corp_id = s.corp_id and c.identifier_id = s.contact_id"
+    " where s.corp_id = $1 and s.ended_at is null and c.customer_id = i.customer_id and s.userid in "
+    + visible_staff("staff_places", "$1", "$7")
+    + ")"
+)
 
 
 async def lock(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
@@ -161,7 +171,7 @@ async def page(
     before: tuple[datetime, str, str] | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Orders newest first, those of `own`'s customers only, when given."""
+    """Orders newest first, those in the scope of the member `own` only, when given."""
     rows: Sequence[Row] = await connection.fetch(
         f"with known as ({AS_OF}) select k.*, i.customer_id, a.userid, a.channel_id from known k"
         " left join customer_identifiers i on i.corp_id = k.corp_id and i.identifier_id = k.buyer_id"
@@ -193,11 +203,3 @@ async def get(connection: Connection, key: Key, own: str | None) -> Row | None:
         own,
     )
     return row
-
-
-# The buyer is a customer whom this employee follows now.
-OWN = (
-    "exists (select 1 from relation_spans s join customer_identifiers c"
-    " on c.corp_id = s.corp_id and c.identifier_id = s.contact_id"
-    " where s.corp_id = $1 and s.userid = $7 and s.ended_at is null and c.customer_id = i.customer_id)"
-)

@@ -17,7 +17,7 @@ from deploy.sandbox.delivery import Courier, Delivery, callback
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.replay import Replay
 from deploy.sandbox.shop import Shop
-from deploy.sandbox.world import Corp, World
+from deploy.sandbox.world import Corp, Member, World
 
 
 class Control:
@@ -32,6 +32,7 @@ class Control:
         app.router.add_post("/sandbox/delete", self.delete)
         app.router.add_post("/sandbox/edit", self.edit)
         app.router.add_post("/sandbox/event", self.event)
+        app.router.add_post("/sandbox/member", self.member)
         app.router.add_post("/sandbox/order", self.order)
         app.router.add_post("/sandbox/faults", self.faults)
         app.router.add_get("/sandbox/calls", self.calls)
@@ -94,6 +95,24 @@ class Control:
             raise web.HTTPBadRequest(text=f"change: expected one of {', '.join(events.CHANGES)}")
         fields = {str(name): str(value) for name, value in body.get("fields", {}).items()}
         self._tell(corp, events.event(corp, body["change"], body["userid"], body["external_userid"], at, **fields))
+        return web.json_response({})
+
+    async def member(self, request: web.Request) -> web.Response:
+        """An administrator moves a member to `departments`, adds one who was not there, or with `gone` removes one."""
+        body = await _body(request)
+        corp, userid, at = self._corp(body), str(body.get("userid") or ""), int(time.time())
+        known = corp.members.get(userid)
+        departments = [int(one) for one in body.get("departments", [1])]
+        if not userid or not set(departments) <= {one["id"] for one in corp.departments}:
+            raise web.HTTPBadRequest(text="userid and departments: expected a userid and departments that exist")
+        if body.get("gone"):
+            corp.members.pop(userid, None)
+            self._tell(corp, events.member_event(corp, "delete_user", userid, at))
+            return web.json_response({})
+        corp.members[userid] = Member(userid, known.name if known else str(body.get("name", userid)), departments)
+        change = "update_user" if known else "create_user"
+        listed = ",".join(map(str, departments))
+        self._tell(corp, events.member_event(corp, change, userid, at, Department=listed))
         return web.json_response({})
 
     async def order(self, request: web.Request) -> web.Response:

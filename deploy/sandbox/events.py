@@ -30,6 +30,17 @@ def event(corp: Corp, change: str, userid: str, external_userid: str, at: int, *
     )
 
 
+def member_event(corp: Corp, change: str, userid: str, at: int, **more: str) -> str:
+    """The XML of a change_contact event about a member (D:90970)."""
+    fields = "".join(f"<{name}><![CDATA[{value}]]></{name}>" for name, value in more.items() if value)
+    return (
+        f"<xml><ToUserName><![CDATA[{corp.corp_id}]]></ToUserName><FromUserName><![CDATA[sys]]></FromUserName>"
+        f"<CreateTime>{at}</CreateTime><MsgType><![CDATA[event]]></MsgType>"
+        f"<Event><![CDATA[change_contact]]></Event><ChangeType><![CDATA[{change}]]></ChangeType>"
+        f"<UserID><![CDATA[{userid}]]></UserID>{fields}</xml>"
+    )
+
+
 def befriend(corp: Corp, person: Person, userid: str, state: str, at: int) -> Welcome | None:
     """Makes the friendship. None when they are friends already: WeCom then says nothing."""
     key = (userid, person.external_userid)

@@ -14,6 +14,7 @@ from typing import Any
 TOKEN_SECONDS = 7200
 WELCOME_SECONDS = 20.0
 SIGN_IN_SECONDS = 300.0
+REGIONS = {101: "华东", 102: "华南"}
 STORES = 10
 FAMILY_NAMES = "王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁"
 GIVEN_NAMES = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂英"
@@ -135,7 +136,10 @@ class World:
             corp = Corp(config["corp_id"], config)
             corp.departments = [{"id": 1, "name": config["name"], "parentid": 0, "order": 1}]
             corp.departments += [
-                {"id": 2 + i, "name": f"{i + 1}号店", "parentid": 1, "order": i} for i in range(STORES)
+                {"id": region, "name": name, "parentid": 1, "order": 0} for region, name in REGIONS.items()
+            ]
+            corp.departments += [
+                {"id": 2 + i, "name": f"{i + 1}号店", "parentid": 101 + i % 2, "order": i} for i in range(STORES)
             ]
             for number in range(members):
                 userid = f"guide_{number:03d}"

@@ -13,15 +13,17 @@ from uuid_utils import uuid7
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, Invalid, NotFound
+from chassis.idempotency import Once
 from chassis.moments import as_of
+from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 from engagement.domain import templates
 from engagement.store import welcomes as store
 
 
 class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, once: Once) -> None:
+        self._pool, self._once = pool, once
 
     async def CreateWelcomeRule(
         self, request: pb.CreateWelcomeRuleRequest, context: Any
@@ -29,11 +31,15 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
         templates.check(request.text)
         link = _checked_link(request.link) if request.HasField("link") else None
         channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
-        async with self._pool.acquire() as connection:
-            row = await store.insert_rule(connection, caller().corp_id, str(uuid7()), channel_id, request.text, link)
-        if row is None:
-            raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
-        return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
+
+        async def create(tx: Tx) -> pb.CreateWelcomeRuleResponse:
+            corp_id = caller().corp_id
+            row = await store.insert_rule(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
+            if row is None:
+                raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
+            return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
+
+        return await self._once(request, create, pb.CreateWelcomeRuleResponse)
 
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
         page = paging.uuid_page(request.page_size, request.page_token)

@@ -22,7 +22,10 @@ MODULES = (
     "bihuan.commerce.v1.gmv_service_pb2",
     "bihuan.identity.v1.customer_service_pb2",
     "bihuan.identity.v1.staff_service_pb2",
+    "bihuan.operations.v1.dead_letter_service_pb2",
 )
+# Of an Idempotency-Key, characters.
+MOST_KEY = 200
 PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -32,7 +35,7 @@ class Operation:
 
     name: str
     service: str
-    # acquisition, engagement, commerce, identity
+    # acquisition, engagement, commerce, identity; operations: whichever the path's {service} names
     owner: str
     verb: str
     path: str
@@ -47,6 +50,11 @@ class Operation:
         """The path with its parameters in the spelling of JSON."""
         names = {field.name: field.json_name for field in self.method.input_type.fields}
         return PARAMETER.sub(lambda match: "{" + names[match[1]] + "}", self.path)
+
+    @property
+    def is_create(self) -> bool:
+        """Whether it may carry an Idempotency-Key."""
+        return self.name.startswith("Create")
 
     @property
     def rpc(self) -> str:

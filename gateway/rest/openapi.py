@@ -9,8 +9,9 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from chassis import idempotency
 from gateway.rest.binding import RANGES, WELL_KNOWN
-from gateway.rest.contract import PARAMETER, Operation, operations
+from gateway.rest.contract import MOST_KEY, PARAMETER, Operation, operations
 
 PROBLEM = {
     "type": "object",
@@ -82,6 +83,15 @@ def _operation(operation: Operation, schemas: dict[str, Any], comments: dict[str
             },
         },
     }
+    if operation.is_create:
+        parameters.append(
+            {
+                "name": idempotency.FIELD,
+                "in": "header",
+                "description": "Makes the request safe to repeat for a day: the same key and body get the same answer.",
+                "schema": {"type": "string", "maxLength": MOST_KEY, "pattern": "^[ -~]*$"},
+            }
+        )
     if operation.has_body:
         body = _object(request, schemas, comments, without=in_path)
         described["requestBody"] = {

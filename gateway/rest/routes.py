@@ -10,11 +10,12 @@ import structlog
 from aiohttp import web
 from google.protobuf.json_format import MessageToJson
 
-from chassis.errors import Forbidden, Invalid
+from chassis import idempotency
+from chassis.errors import Forbidden, Invalid, NotFound
 from chassis.rpc import call_metadata
 from gateway import keys
 from gateway.rest.binding import check_required, fill, fill_from_query, read_object
-from gateway.rest.contract import Operation, operations
+from gateway.rest.contract import MOST_KEY, Operation, operations
 
 # A read is repeated while a service restarts; a write might have been done.
 READ_PAUSES = (0.1, 0.3, 1.0)
@@ -22,15 +23,20 @@ READ_PAUSES = (0.1, 0.3, 1.0)
 
 def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
     for operation in operations():
-        app.router.add_route(operation.verb, operation.path, _handler(operation, channels[operation.owner]))
+        app.router.add_route(operation.verb, operation.path, _handler(operation, channels))
 
 
-def _handler(operation: Operation, channel: grpc.aio.Channel) -> Callable[[web.Request], Awaitable[web.Response]]:
-    call = channel.unary_unary(
-        operation.rpc,
-        request_serializer=operation.request.SerializeToString,
-        response_deserializer=operation.response.FromString,
-    )
+def _handler(
+    operation: Operation, channels: Mapping[str, grpc.aio.Channel]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    calls = {
+        owner: channel.unary_unary(
+            operation.rpc,
+            request_serializer=operation.request.SerializeToString,
+            response_deserializer=operation.response.FromString,
+        )
+        for owner, channel in channels.items()
+    }
 
     async def serve(request: web.Request) -> web.Response:
         caller = await request.app[keys.DOORKEEPER].caller(request)
@@ -50,10 +56,14 @@ def _handler(operation: Operation, channel: grpc.aio.Channel) -> Callable[[web.R
         json_names = {field.name: field.json_name for field in message.DESCRIPTOR.fields}
         fill(message, {json_names[name]: value for name, value in request.match_info.items()})
         check_required(message)
+        call = calls.get(request.match_info["service"] if operation.owner == "operations" else operation.owner)
+        if call is None:
+            raise NotFound("SERVICE_UNKNOWN", field="service", expected=", ".join(sorted(calls)))
         settings = request.app[keys.SETTINGS]
         context = structlog.contextvars.get_contextvars()
         traced = [("request-id", context.get("request_id", "")), ("traceparent", context.get("traceparent", ""))]
-        metadata = call_metadata(settings.service_key, [*caller.metadata(), *traced])
+        once = [(idempotency.METADATA, key)] if operation.is_create and (key := _idempotency_key(request)) else []
+        metadata = call_metadata(settings.service_key, [*caller.metadata(), *traced, *once])
         for pause in READ_PAUSES if operation.verb == "GET" else ():
             try:
                 answer = await call(message, timeout=settings.call_seconds, metadata=metadata)
@@ -68,3 +78,11 @@ def _handler(operation: Operation, channel: grpc.aio.Channel) -> Callable[[web.R
         return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     return serve
+
+
+def _idempotency_key(request: web.Request) -> str:
+    key = request.headers.get(idempotency.FIELD, "")
+    if len(key) > MOST_KEY or not key.isascii() or not key.isprintable():
+        expected = f"1 to {MOST_KEY} printable ASCII characters"
+        raise Invalid("IDEMPOTENCY_KEY_WRONG", field=idempotency.FIELD, expected=expected)
+    return key

@@ -44,10 +44,23 @@ CONTACT_CHANGES: dict[str, Callable[[Edge, Fields, Common], Message]] = {
 }
 
 
+def _address_book_changed(corp_id: str, event: Fields, at: datetime, arrived_at: datetime) -> Message:
+    return wecom.AddressBookChanged(
+        corp_id=corp_id,
+        change_type=event.get("ChangeType", ""),
+        userid=event.get("UserID", "").strip().lower(),
+        new_userid=event.get("NewUserID", "").strip().lower(),
+        at=stamp(at),
+        arrived_at=stamp(arrived_at),
+    )
+
+
 def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: datetime) -> Message:
     """The fact an event states. One that is new to us, or lacks what its kind needs, is an UnknownEventReceived."""
     name, change = event.get("Event", ""), event.get("ChangeType", "")
     at = _moment(event.get("CreateTime")) or arrived_at
+    if name == "change_contact":
+        return _address_book_changed(corp_id, event, at, arrived_at)
     userid = (event.get("UserID", "")).strip().lower()
     contact = edge.identifier(corp_id, "external_userid", event.get("ExternalUserID", ""))
     build = CONTACT_CHANGES.get(change) if name == "change_external_contact" else None

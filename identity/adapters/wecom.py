@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from chassis.wecom.client import WeComs
-from identity.app.staff import Member
+from chassis.wecom.client import WeComError, WeComs
+from identity.app.staff import Department, Member
+
+ACTIVE = 1
+NOBODY_THERE, NO_CONTACT = 60111, 84061
 
 
 class WeComBook:
@@ -17,19 +21,48 @@ class WeComBook:
         contact: dict[str, Any] = answer["external_contact"]
         return contact
 
-    async def members(self, corp_id: str) -> list[Member]:
+    async def followed(self, corp_id: str, userid: str) -> list[str]:
+        try:
+            answer = await self._wecoms.of(corp_id).get("externalcontact/list", 8.0, userid=userid)
+        except WeComError as error:
+            if error.errcode == NO_CONTACT:
+                return []
+            raise
+        return [str(one) for one in answer.get("external_userid", [])]
+
+    async def departments(self, corp_id: str) -> list[Department]:
+        answer = await self._wecoms.of(corp_id).get("department/list", 10.0)
+        return [
+            Department(int(one["id"]), int(one.get("parentid") or 0) or None, str(one.get("name") or ""))
+            for one in answer.get("department", [])
+        ]
+
+    async def members(self, corp_id: str, department_ids: Iterable[int]) -> list[Member]:
         client = self._wecoms.of(corp_id)
-        departments = (await client.get("department/list", 10.0)).get("department", [])
         members: dict[str, Member] = {}
-        for department in departments:
-            answer = await client.get("user/simplelist", 10.0, department_id=str(department["id"]))
+        for department_id in department_ids:
+            answer = await client.get("user/simplelist", 10.0, department_id=str(department_id))
             for user in answer.get("userlist", []):
-                # WeCom's userids ignore case: one spelling everywhere.
-                userid = str(user["userid"]).lower()
-                members[userid] = Member(userid, str(user["name"]), tuple(int(d) for d in user.get("department", [])))
+                member = _member(user)
+                members[member.userid] = member
         return list(members.values())
+
+    async def member(self, corp_id: str, userid: str) -> Member | None:
+        try:
+            user = await self._wecoms.of(corp_id).get("user/get", 5.0, userid=userid)
+        except WeComError as error:
+            if error.errcode == NOBODY_THERE:
+                return None
+            raise
+        return _member(user) if int(user.get("status", ACTIVE)) == ACTIVE else None
 
     async def who_signed_in(self, corp_id: str, code: str) -> str:
         """The member's userid; empty for an outsider. Raises WeComError, 40029 for a used or foreign code."""
         answer = await self._wecoms.of(corp_id).get("auth/getuserinfo", 5.0, code=code)
         return str(answer.get("userid", "")).lower()
+
+
+def _member(user: dict[str, Any]) -> Member:
+    # WeCom's userids ignore case: one spelling everywhere.
+    userid = str(user["userid"]).lower()
+    return Member(userid, str(user["name"]), tuple(int(one) for one in user.get("department", [])))

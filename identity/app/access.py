@@ -13,6 +13,7 @@ from uuid import UUID
 from uuid_utils import uuid7
 
 from chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 from chassis.wecom.client import WeComAway, WeComError
 from identity.store import access as store
@@ -52,11 +53,15 @@ class Access:
                 raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
             return await store.role_of(connection, corp_id, userid) or "FRONTLINE"
 
-    async def create_key(self, corp_id: str, name: str) -> tuple[Row, str]:
+    async def sealed_name(self, corp_id: str, userid: str) -> bytes | None:
+        async with self._pool.acquire() as connection:
+            rows = await staff.get(connection, corp_id, [userid])
+        return rows[0]["sealed_name"] if rows else None
+
+    async def create_key(self, tx: Tx, corp_id: str, name: str) -> tuple[Row, str]:
         """The row, and the key in the clear, which exists only in this answer."""
         api_key_id, secret = str(uuid7()), secrets.token_urlsafe(32)
-        async with self._pool.acquire() as connection:
-            row = await store.add_key(connection, corp_id, api_key_id, name, _digest(secret))
+        row = await store.add_key(tx.connection, corp_id, api_key_id, name, _digest(secret))
         return row, f"{KEY_PREFIX}.{corp_id}.{api_key_id}.{secret}"
 
     async def verify_key(self, key: str) -> KeyHolder:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.identity.v1.facts_pb2 import (
@@ -43,14 +44,8 @@ def contact_read(corp_id: str, contact_id: str, sealed_id: bytes, sealed_name: b
     )
 
 
-def staff_placed(
-    corp_id: str, userid: str, sealed_name: bytes, department_ids: Iterable[int], active: bool, version: int
-) -> StaffPlaced:
+def staff_placed(corp_id: str, row: Mapping[str, Any]) -> StaffPlaced:
+    names = ("userid", "sealed_name", "department_ids", "active", "version", "within_department_ids")
     return StaffPlaced(
-        corp_id=corp_id,
-        userid=userid,
-        sealed_name=sealed_name,
-        department_ids=department_ids,
-        active=active,
-        version=version,
+        corp_id=corp_id, managed_department_ids=row["managed_department_ids"], **{name: row[name] for name in names}
     )

@@ -1,24 +1,37 @@
-"""Staff sync: WeCom's address book is read whole, changes are stated."""
+"""Staff: WeCom's address book as we know it, and what members may see. Every change is stated."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from chassis import due
+from chassis.errors import Invalid, NotFound, Precondition
+from chassis.identifiers import Identifiers
 from chassis.logs import log
-from chassis.outbox import Outbox
+from chassis.outbox import Outbox, Tx
+from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
+from identity.domain.departments import managed, within
+from identity.store import access, departments
 from identity.store import staff as store
 
-KIND = "staff_sync"
+# The whole book, hourly; and single members, when WeCom says that they changed.
+BOOK, MEMBER = "staff_sync", "member_read"
 PATIENCE = timedelta(seconds=5)
+MOST_MANAGED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    department_id: int
+    parent_id: int | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +42,140 @@ class Member:
 
 
 class AddressBook(Protocol):
-    async def members(self, corp_id: str) -> list[Member]:
-        """All members in the app's visible range. Raises WeComError or WeComAway."""
+    """The members and departments in the app's visible range. Every call raises WeComError or WeComAway."""
+
+    async def departments(self, corp_id: str) -> list[Department]: ...
+
+    async def members(self, corp_id: str, department_ids: Iterable[int]) -> list[Member]: ...
+
+    async def member(self, corp_id: str, userid: str) -> Member | None:
+        """None for somebody who is no active member."""
         ...
 
 
-class StaffSync:
-    def __init__(self, outbox: Outbox, book: AddressBook, sealer: Sealer, every: timedelta) -> None:
-        self._outbox, self._book, self._sealer, self._every = outbox, book, sealer, every
+class Staff:
+    def __init__(
+        self, outbox: Outbox, book: AddressBook, sealer: Sealer, identifiers: Identifiers, every: timedelta
+    ) -> None:
+        self._outbox, self._book, self._every = outbox, book, every
+        self._sealer, self._identifiers = sealer, identifiers
 
     async def schedule(self, corp_ids: Iterable[str]) -> None:
         """At start: every corp now. One row per corp, so that replicas do it once."""
-        now = datetime.now(UTC)
         async with self._outbox.transaction() as tx:
-            await due.schedule_again(tx.connection, KIND, [due.Due(corp_id, "all", now) for corp_id in corp_ids])
+            await ask_for_book(tx, corp_ids)
 
-    async def perform(self, claim: due.Claim) -> None:
+    async def perform_book(self, claim: due.Claim) -> None:
         try:
-            await self.sync(claim.corp_id)
+            await self.read_book(claim.corp_id)
             next_time = datetime.now(UTC) + self._every
         except (WeComError, WeComAway) as error:
             log.warning("staff_sync_failed", corp_id=claim.corp_id, error=str(error))
             next_time = datetime.now(UTC) + PATIENCE
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, [(claim, next_time)])
+            await due.postpone(tx.connection, BOOK, [(claim, next_time)])
 
-    async def sync(self, corp_id: str) -> int:
-        """Reads the book and states who is new, changed or gone; returns how many members it has."""
-        members = {member.userid: member for member in await self._book.members(corp_id)}
+    async def perform_member(self, claim: due.Claim) -> None:
+        began = datetime.now(UTC)
+        try:
+            member = await self._book.member(claim.corp_id, claim.key)
+        except (WeComError, WeComAway) as error:
+            log.warning("member_read_failed", corp_id=claim.corp_id, error=str(error))
+            async with self._outbox.transaction() as tx:
+                if isinstance(error, WeComError) and not error.passing:
+                    await due.finish(tx.connection, MEMBER, [(claim, f"errcode {error.errcode}")])
+                else:
+                    await due.postpone(tx.connection, MEMBER, [(claim, began + PATIENCE * min(claim.attempts, 30))])
+            return
         async with self._outbox.transaction() as tx:
-            known = await store.all_of(tx.connection, corp_id)
-            rows = []
-            for userid, member in members.items():
-                row = known.get(userid)
-                fingerprint = _fingerprint(corp_id, member)
-                if row is not None and row["active"] and row["fingerprint"] == fingerprint:
-                    continue
-                sealed = self._sealer.seal(corp_id, member.name)
-                version = (row["version"] if row else 0) + 1
-                rows.append((userid, sealed, fingerprint, list(member.department_ids), True, version))
-            for userid, row in known.items():
-                if row["active"] and userid not in members:
-                    rows.append((userid, row["sealed_name"], "", row["department_ids"], False, row["version"] + 1))
-            await store.save(tx.connection, corp_id, rows)
-            for userid, sealed, _, departments, active, version in rows:
-                tx.state(facts.staff_placed(corp_id, userid, sealed, departments, active, version), corp_id=corp_id)
-        log.info("staff_synced", corp_id=corp_id, members=len(members), changed=len(rows))
+            await self._place(tx, claim.corp_id, {claim.key: member}, began)
+            await due.finish(tx.connection, MEMBER, [(claim, "read")])
+
+    async def read_book(self, corp_id: str) -> int:
+        """Reads the book and states who is new, changed or gone; returns how many members it has."""
+        began = datetime.now(UTC)
+        tree = await self._book.departments(corp_id)
+        members = {
+            member.userid: member for member in await self._book.members(corp_id, [d.department_id for d in tree])
+        }
+        async with self._outbox.transaction() as tx:
+            await departments.replace(tx.connection, corp_id, [(d.department_id, d.parent_id, d.name) for d in tree])
+            gone = dict.fromkeys(await store.active_userids(tx.connection, corp_id))
+            changed = await self._place(tx, corp_id, {**gone, **members}, began)
+        log.info("staff_synced", corp_id=corp_id, members=len(members), changed=changed)
         return len(members)
 
+    async def set_role(self, corp_id: str, userid: str, role: str, department_ids: Sequence[int]) -> Row:
+        """Raises NotFound for no active member, Invalid for departments that are none, Precondition for the last
+        ADMIN."""
+        asked = sorted(set(department_ids))
+        if (asked and role != "MANAGER") or len(asked) > MOST_MANAGED:
+            expected = f"at most {MOST_MANAGED}, and only for ROLE_MANAGER"
+            raise Invalid("DEPARTMENTS_WRONG", field="departmentIds", expected=expected)
+        async with self._outbox.transaction() as tx:
+            parents = await departments.parents(tx.connection, corp_id)
+            if not set(asked) <= set(parents):
+                raise Invalid("DEPARTMENTS_WRONG", field="departmentIds", expected="departments of the corp")
+            row = (await store.lock(tx.connection, corp_id, [userid])).get(userid)
+            if row is None or not row["active"]:
+                raise NotFound("STAFF_NOT_FOUND", field="userid", expected="an active member")
+            admins = await access.lock_admins(tx.connection, corp_id)
+            if role != "ADMIN" and admins == [userid]:
+                raise Precondition("LAST_ADMIN", field="userid", expected="another ADMIN, named first")
+            await access.set_role(tx.connection, corp_id, userid, role, asked)
+            await self._state(
+                tx, corp_id, [{**row, "managed_department_ids": list(managed(role, asked, row["department_ids"]))}]
+            )
+            return (await store.get(tx.connection, corp_id, [userid]))[0]
 
-def _fingerprint(corp_id: str, member: Member) -> str:
-    text = json.dumps([corp_id, member.userid, member.name, sorted(member.department_ids)], ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    async def _place(self, tx: Tx, corp_id: str, members: Mapping[str, Member | None], read_at: datetime) -> int:
+        """Writes and states what differs from what a later reading has not told already; None: not there any more."""
+        known = await store.lock(tx.connection, corp_id, sorted(members))
+        parents = await departments.parents(tx.connection, corp_id)
+        roles = await access.roles_of(tx.connection, corp_id, sorted(members))
+        rows = []
+        for userid, member in members.items():
+            row = known.get(userid)
+            if (row is None and member is None) or (row is not None and row["read_at"] > read_at):
+                continue
+            told = {"userid": userid, "read_at": read_at, "version": row["version"] if row is not None else 0}
+            if member is None:
+                assert row is not None
+                told |= {key: row[key] for key in ("sealed_name", "department_ids", "within_department_ids")}
+                told |= {"active": False, "fingerprint": "", "managed_department_ids": []}
+            else:
+                role, granted = roles.get(userid, ("FRONTLINE", ()))
+                own = sorted(set(member.department_ids))
+                fingerprint = self._identifiers.id_of(corp_id, "member", json.dumps([userid, member.name, own]))
+                told |= {
+                    "sealed_name": row["sealed_name"]
+                    if row is not None and row["fingerprint"] == fingerprint
+                    else self._sealer.seal(corp_id, member.name),
+                    "fingerprint": fingerprint,
+                    "department_ids": own,
+                    "active": True,
+                    "within_department_ids": list(within(own, parents)),
+                    "managed_department_ids": list(managed(role, granted, own)),
+                }
+            if row is None or any(row[key] != told[key] for key in store.STATED):
+                rows.append(told)
+        await self._state(tx, corp_id, rows)
+        return len(rows)
+
+    async def _state(self, tx: Tx, corp_id: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Saves the rows under their next version and states them."""
+        next_rows = [{**row, "version": int(str(row["version"])) + 1} for row in rows]
+        await store.save(tx.connection, corp_id, next_rows)
+        for row in next_rows:
+            tx.state(facts.staff_placed(corp_id, row), corp_id=corp_id)
+
+
+async def ask_for_book(tx: Tx, corp_ids: Iterable[str]) -> None:
+    now = datetime.now(UTC)
+    await due.schedule_again(tx.connection, BOOK, [due.Due(corp_id, "all", now) for corp_id in corp_ids])
+
+
+async def ask_for_members(tx: Tx, members: Iterable[tuple[str, str]]) -> None:
+    """Schedules a reading of each (corp, userid)."""
+    now = datetime.now(UTC)
+    await due.schedule_again(tx.connection, MEMBER, [due.Due(corp_id, userid, now) for corp_id, userid in members])

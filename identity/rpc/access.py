@@ -8,13 +8,26 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis import paging
 from chassis.caller import caller
+from chassis.idempotency import Once
+from chassis.outbox import Tx
 from chassis.pool import Row
+from chassis.sealing import Sealer
 from identity.app.access import Access
 
 
 class AccessDoor(grpc_pb.AccessServiceServicer):
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, sealer: Sealer, once: Once) -> None:
+        self._access, self._sealer, self._once = access, sealer, once
+
+    async def GetMe(self, request: pb.GetMeRequest, context: Any) -> pb.GetMeResponse:
+        me = caller()
+        sealed = await self._access.sealed_name(me.corp_id, me.userid) if me.userid else None
+        return pb.GetMeResponse(
+            corp_id=me.corp_id,
+            userid=me.userid,
+            role=Role.Value(f"ROLE_{me.role}"),
+            name=self._sealer.open(me.corp_id, sealed) if sealed else "",
+        )
 
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
         userid, role = await self._access.sign_in(request.corp_id, request.code)
@@ -26,11 +39,16 @@ class AccessDoor(grpc_pb.AccessServiceServicer):
 
     async def VerifyApiKey(self, request: pb.VerifyApiKeyRequest, context: Any) -> pb.VerifyApiKeyResponse:
         holder = await self._access.verify_key(request.key)
-        return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_ADMIN)
+        return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_SERVICE)
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Any) -> pb.CreateApiKeyResponse:
-        row, key = await self._access.create_key(caller().corp_id, paging.text(request.name, "name", most=60))
-        return pb.CreateApiKeyResponse(api_key=_api_key(row), key=key)
+        corp_id, name = caller().corp_id, paging.text(request.name, "name", most=60)
+
+        async def create(tx: Tx) -> pb.CreateApiKeyResponse:
+            row, key = await self._access.create_key(tx, corp_id, name)
+            return pb.CreateApiKeyResponse(api_key=_api_key(row), key=key)
+
+        return await self._once(request, create, pb.CreateApiKeyResponse)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Any) -> pb.ListApiKeysResponse:
         page = paging.uuid_page(request.page_size, request.page_token)

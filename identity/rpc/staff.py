@@ -2,42 +2,93 @@ from __future__ import annotations
 
 from typing import Any
 
+from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis import paging
-from chassis.caller import caller
-from chassis.errors import Unavailable
-from chassis.pool import Pool
+from chassis.caller import Caller, caller, masked
+from chassis.errors import Invalid, Unavailable
+from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
-from identity.app.staff import StaffSync
+from identity.app.gaps import RelationGaps
+from identity.app.staff import Staff
+from identity.store import departments
 from identity.store import staff as store
+
+# A program's role comes with its key.
+GRANTABLE = (Role.ROLE_ADMIN, Role.ROLE_FRONTLINE, Role.ROLE_MANAGER, Role.ROLE_OPERATOR, Role.ROLE_ANALYST)
+MOST_GAPS = 50
 
 
 class StaffMembers(grpc_pb.StaffServiceServicer):
-    def __init__(self, pool: Pool, sealer: Sealer, sync: StaffSync) -> None:
-        self._pool, self._sealer, self._sync = pool, sealer, sync
+    def __init__(self, pool: Pool, sealer: Sealer, staff: Staff, gaps: RelationGaps) -> None:
+        self._pool, self._sealer, self._staff, self._gaps = pool, sealer, staff, gaps
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Any) -> pb.ListStaffResponse:
         me, page = caller(), paging.page(request.page_size, request.page_token)
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, me.corp_id, page.after, page.size)
+            rows = await store.page(connection, me.corp_id, me.confined_to, page.after, page.size)
         return pb.ListStaffResponse(
-            staff=[
-                pb.Staff(
-                    userid=row["userid"],
-                    name=self._sealer.open(me.corp_id, row["sealed_name"]),
-                    department_ids=row["department_ids"],
-                    active=row["active"],
-                )
+            staff=[self._shown(me, row) for row in rows],
+            next_page_token=page.next_token([row["userid"] for row in rows]),
+        )
+
+    async def SetRole(self, request: pb.SetRoleRequest, context: Any) -> pb.SetRoleResponse:
+        me, userid = caller(), paging.text(request.userid, "userid", most=64).lower()
+        if request.role not in GRANTABLE:
+            expected = ", ".join(Role.Name(role) for role in GRANTABLE)
+            raise Invalid("ROLE_WRONG", field="role", expected=f"one of {expected}")
+        role = Role.Name(request.role).removeprefix("ROLE_")
+        row = await self._staff.set_role(me.corp_id, userid, role, request.department_ids)
+        return pb.SetRoleResponse(staff=self._shown(me, row))
+
+    async def ListDepartments(self, request: pb.ListDepartmentsRequest, context: Any) -> pb.ListDepartmentsResponse:
+        me, page = caller(), paging.page(request.page_size, request.page_token)
+        after = paging.whole(page.after, "pageToken") if page.after else 0
+        async with self._pool.acquire() as connection:
+            rows = await departments.page(connection, me.corp_id, after, page.size)
+        return pb.ListDepartmentsResponse(
+            departments=[
+                pb.Department(department_id=row["department_id"], parent_id=row["parent_id"], name=row["name"])
                 for row in rows
             ],
-            next_page_token=page.next_token([row["userid"] for row in rows]),
+            next_page_token=page.next_token([str(row["department_id"]) for row in rows]),
+        )
+
+    async def ListRelationGaps(self, request: pb.ListRelationGapsRequest, context: Any) -> pb.ListRelationGapsResponse:
+        if request.page_size > MOST_GAPS:
+            raise Invalid("PAGE_SIZE_OUT_OF_RANGE", field="pageSize", expected=f"1 to {MOST_GAPS}")
+        page = paging.page(request.page_size, request.page_token)
+        looked_at = await self._gaps.page(caller().corp_id, page.after, page.size)
+        return pb.ListRelationGapsResponse(
+            gaps=[
+                pb.RelationGap(
+                    userid=gap.userid, ours=gap.ours, wecoms=gap.wecoms, missing=gap.missing, surplus=gap.surplus
+                )
+                for gap in looked_at
+                if gap.missing or gap.surplus
+            ],
+            staff=len(looked_at),
+            ours=sum(gap.ours for gap in looked_at),
+            wecoms=sum(gap.wecoms for gap in looked_at),
+            next_page_token=page.next_token([gap.userid for gap in looked_at]),
         )
 
     async def SyncStaff(self, request: pb.SyncStaffRequest, context: Any) -> pb.SyncStaffResponse:
         try:
-            return pb.SyncStaffResponse(members=await self._sync.sync(caller().corp_id))
+            return pb.SyncStaffResponse(members=await self._staff.read_book(caller().corp_id))
         except (WeComError, WeComAway) as error:
             raise Unavailable("WECOM_AWAY", str(error)) from error
+
+    def _shown(self, me: Caller, row: Row) -> pb.Staff:
+        name = self._sealer.open(me.corp_id, row["sealed_name"])
+        return pb.Staff(
+            userid=row["userid"],
+            name=name if me.sees_names else masked(name),
+            department_ids=row["department_ids"],
+            active=row["active"],
+            role=Role.Value(f"ROLE_{row['role']}"),
+            managed_department_ids=row["managed_department_ids"],
+        )

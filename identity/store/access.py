@@ -14,6 +14,35 @@ async def seed_roles(connection: Connection, grants: Iterable[tuple[str, str, st
     )
 
 
+async def roles_of(
+    connection: Connection, corp_id: str, userids: Sequence[str]
+) -> dict[str, tuple[str, Sequence[int]]]:
+    """userid → (role, departments granted with it)."""
+    rows = await connection.fetch("select * from roles where corp_id = $1 and userid = any($2)", corp_id, userids)
+    return {row["userid"]: (row["role"], row["department_ids"]) for row in rows}
+
+
+async def lock_admins(connection: Connection, corp_id: str) -> list[str]:
+    """The active members who are ADMIN; none can lose that before the caller's transaction ends."""
+    rows = await connection.fetch(
+        "select r.userid from roles r where r.corp_id = $1 and r.role = 'ADMIN' and exists (select 1 from staff s"
+        " where s.corp_id = r.corp_id and s.userid = r.userid and s.active) order by r.userid for update of r",
+        corp_id,
+    )
+    return [row["userid"] for row in rows]
+
+
+async def set_role(connection: Connection, corp_id: str, userid: str, role: str, department_ids: Sequence[int]) -> None:
+    await connection.execute(
+        "insert into roles (corp_id, userid, role, department_ids) values ($1, $2, $3, $4)"
+        " on conflict (corp_id, userid) do update set role = excluded.role, department_ids = excluded.department_ids",
+        corp_id,
+        userid,
+        role,
+        department_ids,
+    )
+
+
 async def role_of(connection: Connection, corp_id: str, userid: str) -> str | None:
     role: str | None = await connection.fetchval(
         "select role from roles where corp_id = $1 and userid = $2", corp_id, userid

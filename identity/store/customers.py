@@ -1,4 +1,4 @@
-"""Customers as frontends read them. `own` confines to the customers that an employee follows."""
+"""Customers as frontends read them. `own` confines to the scope of a member (chassis.scope)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from chassis.pool import Connection, Row
+from chassis.scope import visible_staff
 
 FOLLOWED = (
     "exists (select 1 from relations r join identifiers i on i.corp_id = r.corp_id and i.identifier_id = r.contact_id"
-    " where r.corp_id = c.corp_id and r.userid = {own} and r.alive and i.customer_id = c.customer_id)"
+    " where r.corp_id = c.corp_id and r.alive and i.customer_id = c.customer_id and r.userid in "
+    + visible_staff("staff", "$1", "$3")
+    + ")"
 )
 
 
@@ -17,9 +20,8 @@ async def page(connection: Connection, corp_id: str, own: str | None, before: st
     """Customer ids, newest first."""
     rows = await connection.fetch(
         "select c.customer_id from customers c where c.corp_id = $1 and c.merged_into is null"
-        " and ($2::uuid is null or c.customer_id < $2) and ($3::text is null or "
-        + FOLLOWED.format(own="$3")
-        + ") order by c.customer_id desc limit $4",
+        f" and ($2::uuid is null or c.customer_id < $2) and ($3::text is null or {FOLLOWED})"
+        " order by c.customer_id desc limit $4",
         corp_id,
         before,
         own,
@@ -33,7 +35,7 @@ async def living_id(connection: Connection, corp_id: str, customer_id: str, own:
     found: str | None = await connection.fetchval(
         "select c.customer_id from customers c where c.corp_id = $1 and c.merged_into is null"
         " and c.customer_id = coalesce((select merged_into from customers where corp_id = $1 and customer_id = $2), $2)"
-        " and ($3::text is null or " + FOLLOWED.format(own="$3") + ")",
+        f" and ($3::text is null or {FOLLOWED})",
         corp_id,
         customer_id,
         own,

@@ -48,6 +48,24 @@ async def events_of(connection: Connection, pairs: Sequence[Pair]) -> Sequence[R
     return rows
 
 
+async def in_wecoms_list(connection: Connection, corp_id: str, userids: Sequence[str]) -> dict[str, set[str]]:
+    """userid → contacts that WeCom's list of this member should have: all added ones, but those the member deleted.
+
+    A customer who deleted the member stays in the list.
+    """
+    rows = await connection.fetch(
+        "select userid, contact_id from (select distinct on (userid, contact_id) userid, contact_id, kind"
+        " from follow_events where corp_id = $1 and userid = any($2)"
+        " order by userid, contact_id, at desc, kind = 'added', fact_id desc) newest where kind <> 'deleted_by_staff'",
+        corp_id,
+        userids,
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["userid"], set()).add(row["contact_id"])
+    return found
+
+
 async def update(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Rows of (corp, contact, userid, alive, added_at, ended_at, version)."""
     columns = list(zip(*sorted(rows, key=lambda r: r[:3]), strict=True))

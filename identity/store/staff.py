@@ -1,41 +1,79 @@
-"""The address book, as last read."""
+"""The address book, as last read, and what members manage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chassis.pool import Connection, Row
+from chassis.scope import visible_staff
+
+# What StaffPlaced says: a difference in one of these is stated.
+STATED = ("fingerprint", "department_ids", "active", "within_department_ids", "managed_department_ids")
+COLUMNS = ("sealed_name", *STATED, "read_at", "version")
 
 
-async def all_of(connection: Connection, corp_id: str) -> dict[str, Row]:
-    rows = await connection.fetch("select * from staff where corp_id = $1 order by userid for update", corp_id)
+async def active_userids(connection: Connection, corp_id: str) -> list[str]:
+    rows = await connection.fetch("select userid from staff where corp_id = $1 and active", corp_id)
+    return [row["userid"] for row in rows]
+
+
+async def lock(connection: Connection, corp_id: str, userids: Sequence[str]) -> dict[str, Row]:
+    rows = await connection.fetch(
+        "select * from staff where corp_id = $1 and userid = any($2) order by userid for update", corp_id, userids
+    )
     return {row["userid"]: row for row in rows}
 
 
-async def save(connection: Connection, corp_id: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (userid, sealed_name, fingerprint, department_ids, active, version)."""
+async def save(connection: Connection, corp_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    names = ", ".join(COLUMNS)
+    values = ", ".join(f"${position}" for position in range(3, 3 + len(COLUMNS)))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
     await connection.executemany(
-        "insert into staff (corp_id, userid, sealed_name, fingerprint, department_ids, active, version)"
-        " values ($1, $2, $3, $4, $5, $6, $7) on conflict (corp_id, userid) do update set"
-        " sealed_name = excluded.sealed_name, fingerprint = excluded.fingerprint,"
-        " department_ids = excluded.department_ids, active = excluded.active, version = excluded.version",
-        [(corp_id, *row) for row in sorted(rows, key=lambda r: r[0])],
+        f"insert into staff (corp_id, userid, {names}) values ($1, $2, {values})"
+        f" on conflict (corp_id, userid) do update set {changes}",
+        [(corp_id, row["userid"], *(row[name] for name in COLUMNS)) for row in sorted(rows, key=lambda r: r["userid"])],
     )
 
 
-async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+async def get(connection: Connection, corp_id: str, userids: Sequence[str]) -> Sequence[Row]:
+    """With their roles."""
     rows: Sequence[Row] = await connection.fetch(
-        "select userid, sealed_name, department_ids, active from staff"
-        " where corp_id = $1 and userid > $2 order by userid limit $3",
+        f"{WITH_ROLE} where s.corp_id = $1 and s.userid = any($2) order by s.userid", corp_id, userids
+    )
+    return rows
+
+
+async def page(connection: Connection, corp_id: str, own: str | None, after: str, limit: int) -> Sequence[Row]:
+    """With their roles; in the scope of the member `own` only, when given."""
+    rows: Sequence[Row] = await connection.fetch(
+        f"{WITH_ROLE} where s.corp_id = $1 and s.userid > $2"
+        f" and ($3::text is null or s.userid in {visible_staff('staff', '$1', '$3')}) order by s.userid limit $4",
+        corp_id,
+        after,
+        own,
+        limit,
+    )
+    return rows
+
+
+async def active_after(connection: Connection, corp_id: str, after: str, limit: int) -> list[str]:
+    rows = await connection.fetch(
+        "select userid from staff where corp_id = $1 and active and userid > $2 order by userid limit $3",
         corp_id,
         after,
         limit,
     )
-    return rows
+    return [row["userid"] for row in rows]
 
 
 async def is_active(connection: Connection, corp_id: str, userid: str) -> bool:
     return bool(
         await connection.fetchval("select active from staff where corp_id = $1 and userid = $2", corp_id, userid)
     )
+
+
+WITH_ROLE = (
+    "select s.*, coalesce(r.role, 'FRONTLINE') as role from staff s"
+    " left join roles r on (r.corp_id, r.userid) = (s.corp_id, s.userid)"
+)

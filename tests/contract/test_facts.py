@@ -40,8 +40,7 @@ def facts() -> list[type[Message]]:
 def durables() -> list[Any]:
     handlers = Handlers(None, None, None)  # type: ignore[arg-type]
     return [
-        identity.CONTACTS,
-        *identity.OTHERS,
+        *identity.DURABLES,
         *acquisition.DURABLES,
         *commerce.durables(timedelta()),
         *handlers.welcome_durables(),

@@ -96,7 +96,7 @@ async def test_who_may_not_enter(admin: Client, guide: Client, suite: Suite) -> 
         async with Client(suite, admin.corp_id) as nobody:
             status, problem = await call(nobody, suite, "GET", "/api/v1/channels", None, Authorization=token)
             assert (status, problem["reason"]) == (401, reason)
-    status, problem = await call(guide, suite, "GET", "/api/v1/channels", None)
+    status, problem = await call(guide, suite, "GET", "/api/v1/api-keys", None)
     assert (status, problem["reason"], problem["expected"]) == (403, "ROLE_NOT_ALLOWED", "ADMIN")
     status, problem = await call(guide, suite, "GET", "/api/v1/stream?scope=corp", None)
     assert status == 403

@@ -138,7 +138,7 @@ async def who_is_who(room: Room) -> Any:
 @settings(max_examples=EXAMPLES)
 @given(identity_facts, st.integers())
 async def test_identity(rooms: Rooms, messages: list[Any], seed: int) -> None:
-    durables = (identity.CONTACTS, *identity.OTHERS)
+    durables = identity.DURABLES
     people, quarantined, _, _ = await same_whatever_the_order(
         rooms, "identity", durables, numbered(messages), seed, who_is_who
     )

@@ -21,7 +21,7 @@ from chassis.errors import Invalid
 from chassis.facts import Received, state_fact
 from chassis.outbox import Tx
 from chassis.pool import is_outage, open_pool
-from chassis.schema import migrate
+from chassis.schema import CHASSIS, migrate, read_folder
 from chassis.sealing import Sealer
 from chassis.wecom import budget
 from chassis.wecom.token import Token
@@ -91,7 +91,8 @@ async def test_poison_alone_is_buried_and_replayed(rooms: Rooms, jetstream: JetS
         ]
         poison.clear()
         async with room.pool.acquire() as connection:
-            assert await dead_letters.replay(connection, jetstream, "t-poison") == 2
+            rows = await dead_letters.page(connection, CORP, "t-poison", None, 10)
+            assert await dead_letters.replay(connection, jetstream, rows) == 2
         await until(lambda: "t-poison-7" in taken)
         assert len(taken) == len(set(taken)) == 19
 
@@ -231,7 +232,7 @@ async def test_replicas_migrate_once_and_an_edited_file_is_refused(servers: Serv
     url = servers.url("migrating")
     (tmp_path / "0001_create_things.sql").write_text("create table things (id int);")
     applied = await asyncio.gather(*(migrate(url, "things", tmp_path) for _ in range(3)))
-    assert sorted(map(len, applied)) == [0, 0, 2]
+    assert sorted(map(len, applied)) == [0, 0, len(read_folder(CHASSIS)) + 1]
     (tmp_path / "0001_create_things.sql").write_text("create table things (id bigint);")
     with pytest.raises(ValueError, match="edited"):
         await migrate(url, "things", tmp_path)

@@ -1,0 +1,75 @@
+"""The RPCs over a service's dead letters; each service serves them with the messages generated from the contract."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import DecodeError
+from nats.js import JetStreamContext
+
+from chassis import dead_letters, paging
+from chassis.caller import caller
+from chassis.errors import Invalid, NotFound
+from chassis.pool import Pool, Row
+
+MOST_AT_ONCE = 1000
+
+
+class DeadLetterDoor:
+    """`pb` is the module of bihuan.operations.v1's dead letter messages, which the chassis does not know."""
+
+    def __init__(self, pool: Pool, js: JetStreamContext, pb: Any) -> None:
+        self._pool, self._js, self._pb = pool, js, pb
+
+    async def ListDeadLetters(self, request: Any, context: Any) -> Any:
+        page = paging.page(request.page_size, request.page_token)
+        after = paging.position(page.after) if page.after else None
+        async with self._pool.acquire() as connection:
+            rows = await dead_letters.page(connection, caller().corp_id, request.durable or None, after, page.size)
+        keys = [json.dumps([row["at"].isoformat(), row["durable"], row["fact_id"]]) for row in rows]
+        return self._pb.ListDeadLettersResponse(
+            dead_letters=[self._shown(row) for row in rows], next_page_token=page.next_token(keys)
+        )
+
+    async def GetDeadLetter(self, request: Any, context: Any) -> Any:
+        async with self._pool.acquire() as connection:
+            row = await dead_letters.get(connection, caller().corp_id, request.durable, request.fact_id)
+        if row is None:
+            raise NotFound("DEAD_LETTER_NOT_FOUND", field="factId")
+        return self._pb.GetDeadLetterResponse(dead_letter=self._shown(row), fact=_as_json(row), payload=row["payload"])
+
+    async def ReplayDeadLetters(self, request: Any, context: Any) -> Any:
+        wanted = set(request.fact_ids)
+        if len(wanted) > MOST_AT_ONCE:
+            raise Invalid("TOO_MANY", field="factIds", expected=f"at most {MOST_AT_ONCE}")
+        async with self._pool.acquire() as connection:
+            rows = await dead_letters.page(
+                connection, caller().corp_id, request.durable or None, None, MOST_AT_ONCE, only=wanted or None
+            )
+            replayed = await dead_letters.replay(connection, self._js, rows)
+        return self._pb.ReplayDeadLettersResponse(replayed=replayed)
+
+    def _shown(self, row: Row) -> Any:
+        return self._pb.DeadLetter(
+            durable=row["durable"],
+            fact_id=row["fact_id"],
+            type=json.loads(row["headers"]).get("ce-type", ""),
+            reason=row["reason"],
+            detail=row["detail"],
+            at=row["at"],
+            replayed_at=row["replayed_at"],
+        )
+
+
+def _as_json(row: Row) -> str:
+    """Empty for a type nobody knows, and for bytes that are no message of it."""
+    name = json.loads(row["headers"]).get("ce-type", "")
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        fact = message_factory.GetMessageClass(descriptor).FromString(row["payload"])
+    except (KeyError, DecodeError):
+        return ""
+    return MessageToJson(fact, indent=None, ensure_ascii=False)
