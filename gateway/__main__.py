@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 
 import uvloop
@@ -20,6 +21,7 @@ from gateway.stream import Hub
 
 
 async def main(settings: Settings) -> None:
+    _allow_many_connections()
     corps = Corps.load(settings.corps_file)
     sealer = Sealer(settings.data_keys)
     nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
@@ -55,6 +57,12 @@ async def main(settings: Settings) -> None:
         await opened.close()
     await nats.close()
     log.info("stopped")
+
+
+def _allow_many_connections() -> None:
+    """Every open stream is a file; many systems allow a process 1024 until it asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from chassis.caller import Caller
 from chassis.errors import DomainError, Forbidden, Invalid, Limited, Unavailable
@@ -33,8 +34,10 @@ from gateway import keys
 
 STREAM = "STAFF"
 HEARTBEAT_SECONDS = 15.0
-# How often an open stream is asked whether its reader may still read.
-CHECK_SECONDS = 2.0
+# No event goes out on a permission older than this (the doorkeeper's own memory comes on top: auth.MEMORY_SECONDS).
+CHECK_SECONDS = 1.0
+# How often a stream without events is asked whether its reader may still read.
+IDLE_CHECK_SECONDS = 5.0
 # A reader that falls this far behind is dropped and resumes by its last id.
 QUEUE = 256
 MOST_STREAMS = 5000
@@ -45,6 +48,7 @@ BATCH = 256
 MOST_MISSED = 20_000
 IDLE_SECONDS = 60.0
 OPEN = Gauge("bihuan_open_streams", "Live streams open at this gateway")
+DROPPED = Counter("bihuan_streams_dropped_total", "Live streams whose reader took nothing for too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,16 @@ class Event:
     payload: bytes
 
 
+NOTHING = Event(0, "", b"")
+
+
 @dataclass(eq=False)
 class Reader:
+    """One open stream. `abort` breaks its connection: a reader that takes nothing would never hear of an end."""
+
     subject: str
+    abort: Callable[[], None]
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
-    dropped: bool = False
 
 
 class Hub:
@@ -66,7 +75,8 @@ class Hub:
 
     def __init__(self, js: JetStreamContext) -> None:
         self._js = js
-        self._readers: set[Reader] = set()
+        self._readers: dict[str, set[Reader]] = defaultdict(set)  # by subject, or its beginning for a whole corp
+        self._open = 0
         self._last = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -77,20 +87,30 @@ class Hub:
         """Ends every stream; the clients resume elsewhere."""
         if self._task is not None:
             self._task.cancel()
-        for reader in list(self._readers):
-            self._drop(reader)
+        for readers in list(self._readers.values()):
+            for reader in list(readers):
+                self.leave(reader)
+                while not reader.queue.empty():
+                    reader.queue.get_nowait()
+                reader.queue.put_nowait(None)
 
-    def join(self, subject: str) -> Reader:
-        if len(self._readers) >= MOST_STREAMS:
+    def join(self, subject: str, abort: Callable[[], None]) -> Reader:
+        if self._open >= MOST_STREAMS:
             raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
-        reader = Reader(subject)
-        self._readers.add(reader)
-        OPEN.set(len(self._readers))
+        reader = Reader(subject, abort)
+        self._readers[subject].add(reader)
+        self._open += 1
+        OPEN.set(self._open)
         return reader
 
     def leave(self, reader: Reader) -> None:
-        self._readers.discard(reader)
-        OPEN.set(len(self._readers))
+        readers = self._readers.get(reader.subject, set())
+        if reader in readers:
+            readers.discard(reader)
+            if not readers:
+                del self._readers[reader.subject]
+            self._open -= 1
+            OPEN.set(self._open)
 
     async def since(self, sequence: int, subject: str) -> tuple[bool, list[Event]]:
         """Events after `sequence`; False when some of them are gone from the stream, or it is too long ago."""
@@ -153,19 +173,14 @@ class Hub:
             await pull.close()
 
     def _fan_out(self, event: Event) -> None:
-        for reader in list(self._readers):
-            if event.subject.startswith(reader.subject):
-                try:
-                    reader.queue.put_nowait(event)
-                except asyncio.QueueFull:
-                    self._drop(reader)
-
-    def _drop(self, reader: Reader) -> None:
-        self.leave(reader)
-        reader.dropped = True
-        while not reader.queue.empty():
-            reader.queue.get_nowait()
-        reader.queue.put_nowait(None)
+        whole_corp = event.subject.rpartition(".")[0] + "."
+        for reader in (*self._readers.get(event.subject, ()), *self._readers.get(whole_corp, ())):
+            try:
+                reader.queue.put_nowait(event)
+            except asyncio.QueueFull:
+                DROPPED.inc()
+                self.leave(reader)
+                reader.abort()
 
 
 def add_routes(app: web.Application, hub: Hub) -> None:
@@ -173,7 +188,12 @@ def add_routes(app: web.Application, hub: Hub) -> None:
         caller = await request.app[keys.DOORKEEPER].caller(request)
         prefix = _scope(caller, request.query.get("scope", "own"))
         resume = _last_event_id(request)
-        reader = hub.join(prefix)
+
+        def abort() -> None:
+            if request.transport is not None:
+                request.transport.abort()
+
+        reader = hub.join(prefix, abort)
 
         async def still_allowed() -> bool:
             try:
@@ -217,24 +237,24 @@ async def _send(
             last = event.sequence
             await response.write(_encode(event))
         clock = asyncio.get_running_loop().time
-        check_at, beat_at = clock() + CHECK_SECONDS, clock() + HEARTBEAT_SECONDS
+        checked_at = beat_at = clock()
         while True:
-            if clock() >= check_at:
-                if not await still_allowed():
-                    return
-                check_at = clock() + CHECK_SECONDS
             try:
-                live = await asyncio.wait_for(reader.queue.get(), CHECK_SECONDS)
+                live = await asyncio.wait_for(reader.queue.get(), IDLE_CHECK_SECONDS)
             except asyncio.TimeoutError:
-                if clock() >= beat_at:
-                    await response.write(b": alive\n\n")
-                    beat_at = clock() + HEARTBEAT_SECONDS
-                continue
+                live = NOTHING
             if live is None:
                 return
+            if live is NOTHING or clock() > checked_at + CHECK_SECONDS:
+                if not await still_allowed():
+                    return
+                checked_at = clock()
             if live.sequence > last:
                 last = live.sequence
                 await response.write(_encode(live))
+            elif clock() > beat_at + HEARTBEAT_SECONDS:
+                await response.write(b": alive\n\n")
+                beat_at = clock()
     except (ConnectionResetError, asyncio.CancelledError):
         return
 
