@@ -62,6 +62,9 @@ async def connect(url: str, name: str) -> Client:
         reconnect_time_wait=0.2,
         max_reconnect_attempts=-1,
         connect_timeout=5,
+        # A server that does not answer is noticed after some ten seconds, not after minutes.
+        ping_interval=4,
+        max_outstanding_pings=2,
         allow_reconnect=True,
         pending_size=32 * 1024 * 1024,
     )

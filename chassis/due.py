@@ -97,38 +97,47 @@ async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
     ]
 
 
-async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Claim, str]]) -> None:
-    """Keeps the rows as done with their outcome; what was asked for again meanwhile is due again."""
+async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Claim, str]]) -> set[tuple[str, str]]:
+    """Keeps the rows as done with their outcome; what was asked for again meanwhile is due again.
+
+    Returns the (corp, key) of those that were still ours: a worker that was frozen for longer than its lease finds
+    them with somebody else, and must write nothing about them.
+    """
     ordered = sorted(outcomes, key=lambda o: (o[0].corp_id, o[0].key))
-    if ordered:
-        await connection.execute(
-            "update due_rows d set outcome = t.o, lease_until = null,"
-            " status = case when d.generation = t.g then 'done' else 'due' end,"
-            " done_at = case when d.generation = t.g then now() end,"
-            " attempts = case when d.generation = t.g then d.attempts else 0 end"
-            " from unnest($2::text[], $3::text[], $4::int[], $5::text[]) as t(c, k, g, o)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting'",
-            kind,
-            [c.corp_id for c, _ in ordered],
-            [c.key for c, _ in ordered],
-            [c.generation for c, _ in ordered],
-            [outcome for _, outcome in ordered],
-        )
+    if not ordered:
+        return set()
+    rows = await connection.fetch(
+        "update due_rows d set outcome = t.o, lease_until = null,"
+        " status = case when d.generation = t.g then 'done' else 'due' end,"
+        " done_at = case when d.generation = t.g then now() end,"
+        " attempts = case when d.generation = t.g then d.attempts else 0 end"
+        " from unnest($2::text[], $3::text[], $4::int[], $5::int[], $6::text[]) as t(c, k, g, a, o)"
+        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.attempts = t.a"
+        " returning d.corp_id, d.key",
+        kind,
+        [c.corp_id for c, _ in ordered],
+        [c.key for c, _ in ordered],
+        [c.generation for c, _ in ordered],
+        [c.attempts for c, _ in ordered],
+        [outcome for _, outcome in ordered],
+    )
+    return {(row["corp_id"], row["key"]) for row in rows}
 
 
 async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Claim, datetime]]) -> None:
-    """Gives the rows back, each for its time, or for the time it was asked for again meanwhile."""
+    """Gives the rows that are still ours back, each for its time, or for the one it was asked for again meanwhile."""
     ordered = sorted(claims, key=lambda c: (c[0].corp_id, c[0].key))
     if ordered:
         await connection.execute(
             "update due_rows d set status = 'due', lease_until = null,"
             " due_at = case when d.generation = t.g then t.d else d.due_at end"
-            " from unnest($2::text[], $3::text[], $4::int[], $5::timestamptz[]) as t(c, k, g, d)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting'",
+            " from unnest($2::text[], $3::text[], $4::int[], $5::int[], $6::timestamptz[]) as t(c, k, g, a, d)"
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.attempts = t.a",
             kind,
             [c.corp_id for c, _ in ordered],
             [c.key for c, _ in ordered],
             [c.generation for c, _ in ordered],
+            [c.attempts for c, _ in ordered],
             [due_at for _, due_at in ordered],
         )
 

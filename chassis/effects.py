@@ -44,10 +44,11 @@ class Effects:
         """Returns how many rows were claimed; waits for a free place when all are taken."""
         if len(self._calling) >= self._at_once:
             await asyncio.wait(self._calling, return_when=asyncio.FIRST_COMPLETED)
+        began = asyncio.get_running_loop().time()
         claims = await due.claim(self._pool, self._kind, self._at_once - len(self._calling))
         if claims:
             for item in await self._performer.prepare(claims):
-                self._track(self._call(item))
+                self._track(self._call(item, began + due.LEASE_SECONDS - due.CALL_SECONDS))
         return len(claims)
 
     async def drain(self) -> None:
@@ -61,7 +62,10 @@ class Effects:
         self._calling.add(task)
         task.add_done_callback(self._calling.discard)
 
-    async def _call(self, item: Any) -> None:
+    async def _call(self, item: Any, begin_before: float) -> None:
+        if asyncio.get_running_loop().time() > begin_before:
+            log.warning("effect_left_to_others", kind=self._kind)  # we were frozen: the lease may be somebody else's
+            return
         try:
             outcome = await self._performer.call(item)
         except Exception:

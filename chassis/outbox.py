@@ -15,8 +15,9 @@ from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
 from chassis.bus import publish_until_confirmed
+from chassis.errors import Unavailable
 from chassis.facts import Fact, state_fact
-from chassis.pool import Connection, Pool
+from chassis.pool import Connection, Pool, is_outage
 
 SWEEP_AGE_SECONDS = 10
 SWEEP_ROWS = 500
@@ -53,11 +54,18 @@ class Outbox:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Commits state and facts, then hands the facts to the publisher; it does not wait for their acks."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            tx = Tx(connection, self._source)
-            yield tx
-            if tx.facts:
-                await _insert(connection, tx.facts)
+        async with self.pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    tx = Tx(connection, self._source)
+                    yield tx
+                    if tx.facts:
+                        await _insert(connection, tx.facts)
+            except Exception as error:
+                if connection.is_closed() and not is_outage(error):
+                    # Whatever it looks like: what was asked of a connection that died is not at fault.
+                    raise Unavailable("STORE_AWAY", repr(error)) from error
+                raise
         if tx.facts:
             task = asyncio.create_task(self._publish(tx.facts))
             self._publishing.add(task)

@@ -61,6 +61,17 @@ class Client:
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", self._suite.gateway + path, json=body)
 
+    async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._json("PUT", self._suite.gateway + path, json=body)
+
+    async def status(self, path: str) -> int:
+        """Of a GET, whatever it is."""
+        try:
+            await self.get(path)
+            return 200
+        except Refused as refused:
+            return refused.status
+
     async def sandbox(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", self._suite.sandbox + path, json=body)
 

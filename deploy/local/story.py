@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from deploy.local.client import Client
+from deploy.local.client import Client, Refused
 from deploy.local.figures import Codes, read_figures
 from deploy.sandbox.log import log_file
 
@@ -60,16 +60,21 @@ class Result:
         }
 
 
-async def set_up(client: Client) -> Codes:
-    """Signs in, waits for the address book, makes channels, live codes and a welcome; all through REST."""
+async def sign_in_patiently(client: Client) -> None:
+    """As the administrator. While the address book is being read for the first time, nobody is a member yet."""
     while True:
         try:
             await client.sign_in("admin")
-            break
-        except Exception as error:  # the address book is being read: until then nobody is a member
+            return
+        except Refused as error:
             if "NOT_A_MEMBER" not in str(error):
                 raise
             await asyncio.sleep(0.2)
+
+
+async def set_up(client: Client) -> Codes:
+    """Signs in, makes channels, live codes and a welcome; all through REST."""
+    await sign_in_patiently(client)
     created = [(await client.post("/api/v1/channels", {"name": name}))["channel"] for name in CHANNEL_NAMES]
     codes = []
     for number, channel in enumerate(created):

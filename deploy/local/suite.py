@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +32,8 @@ STOP_SECONDS = 40.0
 class Suite:
     """One of each server, and `replicas` of each service and of the gateway; the second identity is "identity.2".
 
-    `report` is told what is being done, for progress. `members`: how many employees the sandbox has.
+    `report` is told what is being done, for progress. `members`: how many employees the sandbox has. `environments`:
+    what a process of that name is told besides.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Suite:
         *,
         members: int = 200,
         replicas: int = 1,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.home = home
@@ -52,6 +54,7 @@ class Suite:
         self._members = members
         self._replicas = replicas
         self.report = report
+        self._environments = environments or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._paused: dict[str, list[psutil.Process]] = {}
 
@@ -100,7 +103,10 @@ class Suite:
         self._processes[name] = subprocess.Popen(
             [*tied("TERM"), *arguments],
             cwd=ROOT,
-            env=self.home.environment(self.ports, replica=replica, replicas=self._replicas),
+            env={
+                **self.home.environment(self.ports, replica=replica, replicas=self._replicas),
+                **self._environments.get(name, {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log.open("ab"),
             stderr=subprocess.STDOUT,

@@ -78,7 +78,7 @@ class Api:
             return web.Response(status=404)
         started = time.time()
         body: dict[str, Any] = {}
-        errcode = 0
+        errcode, corp_id = 0, ""
         try:
             if self._faults.happens(self._faults.slow):
                 await asyncio.sleep(self._faults.slow_seconds)
@@ -87,14 +87,15 @@ class Api:
                 return web.Response(status=502)
             body = await self._read(request)
             corp, agent_id = self._authorise(request)
-            self._count(corp.corp_id, api)
+            corp_id = corp.corp_id
+            self._count(corp_id, api)
             return _answer(await function(corp, body, agent_id))
         except WeComRefusal as refusal:
             errcode = refusal.errcode
             return _refuse(refusal, request)
         finally:
             kept = {key: value for key, value in body.items() if key != "access_token"}
-            self.calls.append({"api": api, "at": started, "body": kept, "errcode": errcode})
+            self.calls.append({"api": api, "corp_id": corp_id, "at": started, "body": kept, "errcode": errcode})
 
     async def _read(self, request: web.Request) -> dict[str, Any]:
         body: Any = dict(request.query)

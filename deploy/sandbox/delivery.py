@@ -34,6 +34,8 @@ class Delivery:
     sign: Callable[[int], tuple[str, bytes, dict[str, str]]] = field(repr=False)
     pauses: tuple[float, ...] = WECOM_PAUSES
     attempts: int = 0
+    # The external_userid that the message is about, where there is one.
+    about: str = ""
     status: str = "open"
     statuses: list[int] = field(default_factory=list)
 
@@ -102,7 +104,8 @@ def callback(corp: Corp, app: dict[str, Any], what: str, plain: str) -> Delivery
         query = f"?msg_signature={signature}&timestamp={timestamp}&nonce={nonce}"
         return query, body.encode(), {"Content-Type": "text/xml; charset=utf-8"}
 
-    return Delivery("wecom", what, f"/wecom/callback/{corp.corp_id}/{app['agent_id']}", sign)
+    about = plain.partition("<ExternalUserID><![CDATA[")[2].partition("]]>")[0]
+    return Delivery("wecom", what, f"/wecom/callback/{corp.corp_id}/{app['agent_id']}", sign, about=about)
 
 
 def youzan_message(

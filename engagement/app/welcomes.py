@@ -158,15 +158,15 @@ class Welcomes:
         retry_at = datetime.now(UTC) + RETRY
         async with self._outbox.transaction() as tx:
             done = [item for item in outcomes if not item.again]
+            ours = await due.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
             await store.settle(
                 tx.connection,
                 [
                     (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
                     for item in done
-                    if item.status != "SETTLED"
+                    if item.status != "SETTLED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
             )
-            await due.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
             await due.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in outcomes if item.again])
 
     def _opened(self, claim: due.Claim, sealed: bytes | None) -> str | None:

@@ -243,6 +243,15 @@ def _mall(suite: Suite, body: bytes) -> tuple[Request, dict[str, str]]:
     return (f"{suite.gateway}/mall/{keys['corp_id']}/yz-main", {}, body, "application/json"), headers
 
 
+async def youzan_message(client: Client, suite: Suite, kind: str, msg: dict[str, Any], number: int) -> None:
+    """Sent, and taken."""
+    name = f"{kind} {msg.get('refund_id', '')} {number}"
+    body = _envelope(msg, type=kind, msg_id=name, version=number)
+    (url, _, body, content), headers = _mall(suite, body)
+    async with client.session.post(url, data=body, headers={"Content-Type": content, **headers}) as answer:
+        assert answer.status == 200, await answer.text()
+
+
 @pytest.mark.parametrize("case", MALL)
 async def test_a_bad_mall_message_is_refused(admin: Client, suite: Suite, case: str) -> None:
     body, status, reason = MALL[case]
@@ -264,11 +273,7 @@ async def test_mall_signature_and_address(admin: Client, suite: Suite) -> None:
 
 async def test_a_refund_above_its_payment_is_a_dead_letter_and_one_before_it_waits(admin: Client, suite: Suite) -> None:
     async def send(kind: str, msg: dict[str, Any], number: int) -> None:
-        (url, _, body, content), headers = _mall(
-            suite, _envelope(msg, type=kind, msg_id=f"refund {number}", version=number)
-        )
-        async with admin.session.post(url, data=body, headers={"Content-Type": content, **headers}) as answer:
-            assert answer.status == 200, await answer.text()
+        await youzan_message(admin, suite, kind, msg, number)
 
     def refund(name: str, yuan: str) -> dict[str, Any]:
         return {"tid": "E-refund", "refund_id": name, "refunded_fee": yuan, "update_time": "2026-10-02 12:00:00"}

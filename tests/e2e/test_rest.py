@@ -121,13 +121,17 @@ async def test_a_cookie_writes_only_from_our_own_pages(admin: Client, suite: Sui
 
 async def test_a_sign_in_begun_elsewhere_is_refused(admin: Client, suite: Suite) -> None:
     async with Client(suite, admin.corp_id) as victim:
-        async with admin.session.get(f"{suite.gateway}/auth/login", allow_redirects=False) as answer:
+        async with admin.session.get(
+            f"{suite.gateway}/auth/login?corp_id={admin.corp_id}", allow_redirects=False
+        ) as answer:
             address = answer.headers["Location"].partition("#")[0] + "&as=admin"
         async with admin.session.get(address, allow_redirects=False) as answer:
             back = answer.headers["Location"]
         async with victim.session.get(back, allow_redirects=False) as answer:
             assert (answer.status, (await answer.json(content_type=None))["reason"]) == (403, "SIGN_IN_FOREIGN")
-        async with victim.session.get(f"{suite.gateway}/auth/login?next=//evil.example") as answer:
+        async with victim.session.get(
+            f"{suite.gateway}/auth/login?corp_id={admin.corp_id}&next=//evil.example"
+        ) as answer:
             assert answer.status == 400
 
 

@@ -317,6 +317,7 @@ def test_what_is_an_outage_and_what_is_not() -> None:
     assert is_outage(ConnectionResetError())
     assert is_outage(asyncpg.DeadlockDetectedError())
     assert is_outage(asyncpg.exceptions.InterfaceError("connection is closed"))
+    assert is_outage(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
     assert not is_outage(asyncpg.UniqueViolationError())
     assert not is_outage(asyncpg.DataError())
     assert not is_outage(Invalid("X"))
