@@ -133,7 +133,7 @@ async def rooms(servers: Servers, jetstream: nats.js.JetStreamContext) -> Callab
         await migrate(servers.url(f"template_{service}"), service, ROOT / service / "migrations")
 
     @asynccontextmanager
-    async def make(service: str) -> AsyncIterator[Room]:
+    async def make(service: str, size: int = 8) -> AsyncIterator[Room]:
         if service not in templates:
             templates[service] = asyncio.ensure_future(make_template(service))
         await templates[service]
@@ -141,7 +141,7 @@ async def rooms(servers: Servers, jetstream: nats.js.JetStreamContext) -> Callab
         admin = await asyncpg.connect(servers.admin_url)
         try:
             await admin.execute(f"create database {name} template template_{service}")
-            pool = await open_pool(servers.url(name), service, size=8)
+            pool = await open_pool(servers.url(name), service, size=size)
             outbox = Outbox(pool, jetstream, service)
             try:
                 yield Room(pool, outbox)

@@ -82,6 +82,10 @@ class BuyerQueries:
     async def settle(self, outcomes: Sequence[Query]) -> None:
         now = datetime.now(UTC)
         async with self._outbox.transaction() as tx:
+            # The link is as old as the buyer's first order, whenever it was asked for: what people follow from it
+            # must not depend on when a mall answered.
+            named = [(item.claim.corp_id, item.claim.key) for item in outcomes if item.names]
+            firsts = await store.first_orders(tx.connection, named)
             identified = []
             for item in outcomes:
                 corp_id = item.claim.corp_id
@@ -89,9 +93,10 @@ class BuyerQueries:
                 found = [Identifier(kind=item.kind, id=item.claim.key, sealed=item.sealed)]
                 found += [Identifier(kind=name.kind, id=name.id, sealed=name.sealed) for name in others if name]
                 if len(found) > 1:
-                    fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(now))
+                    at = firsts.get((corp_id, item.claim.key), now)
+                    fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(at))
                     tx.state(fact, corp_id=corp_id)
-                    identified.append((corp_id, item.claim.key))
+                    identified.append((corp_id, item.claim.key, at))
             await store.identified(tx.connection, identified)
             await due.finish(
                 tx.connection,

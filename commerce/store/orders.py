@@ -145,7 +145,8 @@ async def set_refund_status(connection: Connection, rows: Iterable[tuple[str, st
 
 
 async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str, str, bytes]]) -> Sequence[Row]:
-    """Rows of (corp, buyer, mall, kind, sealed); returns those of them that nobody has identified yet."""
+    """Rows of (corp, buyer, mall, kind, sealed); returns those of them that nobody has identified yet, or of whom an
+    order has come that is earlier than what was told."""
     ordered = sorted({row[:2]: row for row in rows}.values())
     if not ordered:
         return []
@@ -156,8 +157,9 @@ async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str,
         *columns,
     )
     unknown: Sequence[Row] = await connection.fetch(
-        "select corp_id, buyer_id, mall_id from buyers where identified_at is null and (corp_id, buyer_id) in"
-        " (select * from unnest($1::text[], $2::uuid[]))",
+        "select b.corp_id, b.buyer_id from buyers b where (b.corp_id, b.buyer_id) in"
+        " (select * from unnest($1::text[], $2::uuid[])) and (b.identified_at is null or b.first_ordered_at >"
+        " (select min(o.created_at) from orders o where (o.corp_id, o.buyer_id) = (b.corp_id, b.buyer_id)))",
         *columns[:2],
     )
     return unknown

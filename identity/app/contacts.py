@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
 from identity.app.people import Named, Observation, observe
 from identity.store import contacts as store
+from identity.store import relations
 
 KIND = "contact_read"
 PATIENCE = timedelta(seconds=2)
@@ -77,7 +78,10 @@ class ContactReads:
         now = datetime.now(UTC)
         read = [item for item in outcomes if item.contact is not None]
         async with self._outbox.transaction() as tx:
-            await observe(tx, [self._observation(item) for item in read], "externalcontact/get")
+            # The link is as old as the friendship, whenever it was read: who is one person must not depend on when
+            # WeCom answered. An earlier add that comes late asks for another reading.
+            firsts = await relations.first_added(tx.connection, [(r.claim.corp_id, r.claim.key) for r in read])
+            await observe(tx, [self._observation(item, firsts) for item in read], "externalcontact/get")
             rows = []
             for item in read:
                 assert item.began is not None and item.contact is not None
@@ -96,7 +100,7 @@ class ContactReads:
                 [(item.claim, now + PATIENCE * min(item.claim.attempts, 30)) for item in outcomes if item.again],
             )
 
-    def _observation(self, item: Reading) -> Observation:
+    def _observation(self, item: Reading, firsts: Mapping[tuple[str, str], datetime]) -> Observation:
         assert item.began is not None and item.contact is not None
         corp_id = item.claim.corp_id
         names = [Named("external_userid", item.claim.key, item.sealed_id)]
@@ -104,4 +108,4 @@ class ContactReads:
         unionid = self._identifiers.name(corp_id, "unionid", str(item.contact.get("unionid") or ""))
         if unionid is not None:
             names.append(Named(unionid.kind, unionid.id, unionid.sealed))
-        return Observation(corp_id, tuple(names), item.began)
+        return Observation(corp_id, tuple(names), firsts.get((corp_id, item.claim.key), item.began))

@@ -129,6 +129,10 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
         await store.add_customers(tx.connection, corp_id, new_customers)
     if merged:
         await store.merge_customers(tx.connection, corp_id, merged)
+    # All they had was a value that turned out to name nobody.
+    dissolved = {old for old in before.values() if old and old not in kept and old not in merged}
+    if dissolved:
+        await store.dissolve_customers(tx.connection, corp_id, dissolved)
     if owners:
         await store.assign(tx.connection, corp_id, owners)
     if all_edges:

@@ -151,6 +151,15 @@ async def merge_customers(connection: Connection, corp_id: str, into: Mapping[st
     )
 
 
+async def dissolve_customers(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
+    """Customers who have no identifier any more, and those who had been merged into them."""
+    await connection.execute(
+        "delete from customers where corp_id = $1 and (customer_id = any($2::uuid[]) or merged_into = any($2::uuid[]))",
+        corp_id,
+        sorted(ids),
+    )
+
+
 async def replace_conflicts(connection: Connection, corp_id: str, ids: Sequence[str], refused: Iterable[Edge]) -> None:
     ordered = sorted(refused)
     await connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from chassis.pool import Connection, Row
@@ -46,6 +47,18 @@ async def events_of(connection: Connection, pairs: Sequence[Pair]) -> Sequence[R
         *columns,
     )
     return rows
+
+
+async def first_added(connection: Connection, contacts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """(corp, contact) → when anything was first said about a friendship with them."""
+    if not contacts:
+        return {}
+    rows = await connection.fetch(
+        "select corp_id, contact_id, min(at) as at from follow_events where (corp_id, contact_id) in"
+        " (select * from unnest($1::text[], $2::uuid[])) group by corp_id, contact_id",
+        *zip(*sorted(contacts), strict=True),
+    )
+    return {(row["corp_id"], row["contact_id"]): row["at"] for row in rows}
 
 
 async def in_wecoms_list(connection: Connection, corp_id: str, userids: Sequence[str]) -> dict[str, set[str]]:

@@ -140,11 +140,11 @@ async def edge_messages(client: Client, suite: Suite) -> int:
 @pytest.mark.parametrize("case", CALLBACKS)
 async def test_a_bad_callback_is_refused(admin: Client, suite: Suite, case: str) -> None:
     make, status, reason = CALLBACKS[case]
-    await _quiet(admin)
+    await quiet(admin)
     await refused(admin, suite, make(WeComSender(suite)), status, reason, {})
 
 
-async def _quiet(admin: Client) -> None:
+async def quiet(admin: Client) -> None:
     """Nothing of another test is on its way."""
 
     async def nothing_open() -> bool:
@@ -155,7 +155,7 @@ async def _quiet(admin: Client) -> None:
 
 async def test_the_good_callback_is_accepted_and_its_retry_is_one_fact(admin: Client, suite: Suite) -> None:
     sender = WeComSender(suite)
-    await _quiet(admin)
+    await quiet(admin)
     before = await edge_messages(admin, suite)
     for _ in range(2):  # encrypted anew each time, as a re-send is
         url, query, body, kind = _good(sender)
@@ -236,11 +236,17 @@ MALL: dict[str, tuple[bytes, int, str]] = {
 }
 
 
-def _mall(suite: Suite, body: bytes) -> tuple[Request, dict[str, str]]:
+def sign_for_mall(suite: Suite, body: bytes) -> tuple[str, dict[str, str]]:
+    """The shop's address and the headers that go with this body."""
     keys = suite.home.keys
     signed = keys["mall_client_id"].encode() + body + keys["mall_client_secret"].encode()
     headers = {"Event-Sign": hashlib.md5(signed).hexdigest(), "Client-Id": keys["mall_client_id"]}  # noqa: S324
-    return (f"{suite.gateway}/mall/{keys['corp_id']}/yz-main", {}, body, "application/json"), headers
+    return f"{suite.gateway}/mall/{keys['corp_id']}/yz-main", headers
+
+
+def _mall(suite: Suite, body: bytes) -> tuple[Request, dict[str, str]]:
+    url, headers = sign_for_mall(suite, body)
+    return (url, {}, body, "application/json"), headers
 
 
 async def youzan_message(client: Client, suite: Suite, kind: str, msg: dict[str, Any], number: int) -> None:
@@ -256,13 +262,13 @@ async def youzan_message(client: Client, suite: Suite, kind: str, msg: dict[str,
 async def test_a_bad_mall_message_is_refused(admin: Client, suite: Suite, case: str) -> None:
     body, status, reason = MALL[case]
     request, headers = _mall(suite, body)
-    await _quiet(admin)
+    await quiet(admin)
     await refused(admin, suite, request, status, reason, headers)
 
 
 async def test_mall_signature_and_address(admin: Client, suite: Suite) -> None:
     (url, query, body, kind), headers = _mall(suite, _envelope(_order()))
-    await _quiet(admin)
+    await quiet(admin)
     for changed, status in (({"Event-Sign": "0" * 32}, 401), ({"Client-Id": "other"}, 401)):
         await refused(admin, suite, (url, query, body, kind), status, "SIGNATURE_WRONG", {**headers, **changed})
     await refused(admin, suite, (url, query, body, kind), 401, "SIGNATURE_WRONG", {})

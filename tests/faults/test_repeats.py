@@ -25,10 +25,14 @@ async def client(ground: Field) -> AsyncIterator[Client]:
         yield signed_in
 
 
+async def connect(ground: Field) -> Any:
+    url = ground.suite.home.postgres_url(ground.suite.ports, "acquisition")
+    return await asyncpg.connect(url, server_settings={"search_path": "acquisition"})
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def database(ground: Field) -> AsyncIterator[Any]:
-    url = ground.suite.home.postgres_url(ground.suite.ports, "acquisition")
-    connection = await asyncpg.connect(url, server_settings={"search_path": "acquisition"})
+    connection = await connect(ground)
     yield connection
     await connection.close()
 
@@ -86,9 +90,10 @@ async def test_two_gateways_at_once_make_one(ground: Field, client: Client) -> N
 
 
 async def test_in_flight_is_told_and_a_crash_leaves_no_stuck_key(ground: Field, client: Client, database: Any) -> None:
-    blocker = database.transaction()
+    other = await connect(ground)
+    blocker = other.transaction()
     await blocker.start()
-    await database.execute("lock table channels in share mode")  # the create reaches its insert and waits
+    await other.execute("lock table channels in share mode")  # the create reaches its insert and waits
     first = asyncio.create_task(create(ground, client, "k-crash", "半途"))
 
     async def waits() -> int | None:
@@ -105,6 +110,7 @@ async def test_in_flight_is_told_and_a_crash_leaves_no_stuck_key(ground: Field, 
     status, problem = await first
     assert status == 503, problem
     await blocker.rollback()
+    await other.close()
     status, made = await create(ground, client, "k-crash", "半途")
     assert status == 200
     assert await create(ground, client, "k-crash", "半途", at=1) == (200, made)

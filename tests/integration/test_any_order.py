@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-import pytest
 from bihuan.identity.v1.facts_pb2 import ContactRead
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 from hypothesis import given, settings
@@ -18,14 +17,12 @@ from acquisition import consumers as acquisition
 from chassis.consumer import Durable
 from chassis.corps import App, Corp, Corps
 from chassis.facts import Received, type_of
-from chassis.identifiers import Identifiers
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app.attribution import Attribution
 from commerce.domain.alerts import alert_id
 from engagement.consumers import Handlers
-from engagement.settings import Settings as EngagementSettings
 from identity import consumers as identity
 from identity.domain.people import Edge, partition
 from tests import facts as f
@@ -277,13 +274,6 @@ async def test_commerce(rooms: Rooms, messages: list[Any], seed: int) -> None:
 
 
 # -- engagement
-
-
-@pytest.fixture(scope="session")
-def handlers(sealer: Sealer, identifiers: Identifiers) -> Handlers:
-    environment = dict.fromkeys(("nats_url", "data_keys", "index_key", "database_url"), "x")
-    settings = EngagementSettings(**environment, corps_file="x", service_key="x" * 16)  # type: ignore[arg-type]
-    return Handlers(settings, sealer, identifiers)
 
 
 async def what_was_planned(room: Room) -> Any:
