@@ -66,11 +66,16 @@ def is_outage(error: BaseException) -> bool:
     """True when the same work may succeed later as it is; False when the work itself is at fault."""
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return False  # a value that does not fit its parameter: asyncpg raises both at once
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        return False  # bytes that are no value of their type; it only shares a class with lost connections
     return isinstance(error, OUTAGES)
 
 
 def _uuid_bytes(text: str) -> bytes:
-    return bytes.fromhex(text.replace("-", ""))
+    raw = bytes.fromhex(text.replace("-", ""))
+    if len(raw) != 16:
+        raise ValueError("expected a UUID")
+    return raw
 
 
 def _uuid_text(raw: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ IDLE_CHECK_SECONDS = 5.0
 # A reader that falls this far behind is dropped and resumes by its last id.
 QUEUE = 256
 MOST_STREAMS = 5000
+SEND_BUFFER_BYTES = 64 * 1024
 # They may follow every employee's alerts.
 CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 BATCH = 256
@@ -214,6 +216,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
                     "X-Accel-Buffering": "no",
                 }
             )
+            _keep_buffers_small(request)
             await response.prepare(request)
             await _send(response, reader, missed, whole, (resume or 0) if whole else 0, still_allowed)
             return response
@@ -221,6 +224,13 @@ def add_routes(app: web.Application, hub: Hub) -> None:
             hub.leave(reader)
 
     app.router.add_get("/api/v1/stream", stream, allow_head=False)
+
+
+def _keep_buffers_small(request: web.Request) -> None:
+    """The system lets the unread bytes of one connection grow to megabytes: too much for thousands of streams."""
+    sock = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 async def _send(

@@ -91,6 +91,11 @@ class Home:
         keys: dict[str, str] = json.loads(self._keys_file.read_text())
         return keys
 
+    def change_key(self, name: str, value: str) -> None:
+        """What processes that start from now on are told."""
+        kept = json.loads(self._keys_file.read_text())
+        self._keys_file.write_text(json.dumps({**kept, name: value}, indent=1))
+
     @property
     def corps(self) -> list[dict[str, str]]:
         """Each corp's id and secrets."""

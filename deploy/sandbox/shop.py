@@ -77,6 +77,8 @@ class Shop:
         if paid:
             info["pay_time"] = _text(at)
         info["order_tags"] = {"is_virtual": False}
+        person = self._corp.buyer(buyer)
+        name, phone = (person.name, person.phone) if person is not None else ("", "")
         full = {
             "order_info": info,
             "pay_info": {"total_fee": yuan, "post_fee": "0.00", "payment": yuan, "outer_transactions": []},
@@ -86,8 +88,10 @@ class Shop:
                     "title": "CD 唱片", "num": 1, "price": yuan, "total_fee": yuan, "payment": yuan,
                 }
             ],
-            "buyer_info": {"yz_open_id": buyer},
-            "address_info": {"delivery_province": "浙江省", "delivery_city": "杭州市"},
+            "buyer_info": {"yz_open_id": buyer, "buyer_phone": phone},
+            "address_info": {
+                "receiver_name": name, "receiver_tel": phone, "delivery_province": "浙江省", "delivery_city": "杭州市",
+            },
         }  # fmt: skip
         return self._message(kind, status, order_id, at, {"full_order_info": full})
 

@@ -46,6 +46,7 @@ class Person:
     name: str
     external_userid: str
     unionid: str
+    phone: str
     yz_open_ids: list[str]
     bound: bool = True
 
@@ -104,7 +105,8 @@ class Corp:
             name = FAMILY_NAMES[number % len(FAMILY_NAMES)] + GIVEN_NAMES[number // 32 % len(GIVEN_NAMES)]
             unionid = "o" + _letters(f"union/{key}", 27)
             ids = yz_open_ids or [_letters(f"yz/{key}/0", 20)]
-            self.people[external_userid] = Person(key, name, external_userid, unionid, ids, bound)
+            phone = f"139{number % 10**8:08d}"
+            self.people[external_userid] = Person(key, name, external_userid, unionid, phone, ids, bound)
             self.buyers.update(dict.fromkeys(ids, external_userid))
         return self.people[external_userid]
 

@@ -37,8 +37,10 @@ Rooms = Callable[[str], Any]
 class Running:
     """A consumer of ContactAdded whose handler is the test's."""
 
-    def __init__(self, room: Room, js: JetStreamContext, name: str, handle: Any) -> None:
-        durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=64)
+    def __init__(
+        self, room: Room, js: JetStreamContext, name: str, handle: Any, *, ack_wait_seconds: float = 30
+    ) -> None:
+        durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=64, ack_wait_seconds=ack_wait_seconds)
         self.room = room
         self.name = name
         self.consumer = Consumer(durable, js, room.outbox, replicas=1, after=lambda: None)
@@ -98,20 +100,27 @@ async def test_poison_alone_is_buried_and_replayed(rooms: Rooms, jetstream: JetS
 
 
 async def test_a_broken_handler_stops_itself_and_loses_nothing(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    """Every fact fails: the consumer stops and says so; mended, it takes all of them, the few buried ones by replay."""
     taken: list[str] = []
     everything = {f"t-bug-{n}" for n in range(40)}
-    async with rooms("identity") as room, Running(room, jetstream, "t-bug", recorder(taken, everything)) as running:
+    handle = recorder(taken, everything)
+    async with rooms("identity") as room, Running(room, jetstream, "t-bug", handle, ack_wait_seconds=2) as running:
         await running.send(40)
         await until(running.task.done)
         assert not running.consumer.healthy
-        assert len(await room.rows("select 1 from dead_letters")) < 10
+        async with room.pool.acquire() as connection:
+            buried = await dead_letters.page(connection, CORP, "t-bug", None, 100)
+        assert len(buried) < 10
+        assert not taken
         everything.clear()
-        again = Consumer(running.consumer.durable, jetstream, room.outbox, replicas=1, after=lambda: None)
-        await room.pool.execute("truncate inbox")
-        await jetstream.delete_consumer("EDGE", "t-bug")
-        task = asyncio.create_task(again.run())
-        await until(lambda: len(set(taken)) == 40)
-        await again.stop()
+        mended = Consumer(running.consumer.durable, jetstream, room.outbox, replicas=1, after=lambda: None)
+        task = asyncio.create_task(mended.run())
+        async with room.pool.acquire() as connection:
+            assert await dead_letters.replay(connection, jetstream, buried) == len(buried)
+        await until(lambda: len(taken) == 40)
+        assert len(set(taken)) == 40
+        assert mended.healthy
+        await mended.stop()
         await task
 
 
@@ -128,6 +137,31 @@ async def test_an_outage_keeps_the_batch(rooms: Rooms, jetstream: JetStreamConte
         await running.send(10)
         await until(lambda: len(set(taken)) == 10)
         assert await room.rows("select * from dead_letters") == []
+
+
+async def test_poison_in_the_middle_of_a_full_batch_costs_nobody_else(
+    rooms: Rooms, jetstream: JetStreamContext
+) -> None:
+    """It alone is buried; all others take effect in the same delivery: nothing comes a second time."""
+    taken: list[str] = []
+
+    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
+        # What PostgreSQL itself says of a value that is none.
+        ids = ["" if fact.id == "t-middle-31" else "00000000-0000-7000-8000-000000000000" for fact in facts]
+        await tx.connection.fetch("select unnest($1::uuid[])", ids)
+        taken.extend(fact.id for fact in facts)
+
+    async with rooms("identity") as room, Running(room, jetstream, "t-middle", handle) as running:
+        await running.send(64)
+        await until(lambda: len(taken) == 63)
+        buried = await until(lambda: room.rows("select fact_id from dead_letters"))
+        assert buried == [{"fact_id": "t-middle-31"}]
+        await until(lambda: _settled(jetstream, "t-middle"))
+        info = await jetstream.consumer_info("EDGE", "t-middle")
+        assert info.num_redelivered == 0
+        assert info.delivered.consumer_seq == 64
+        assert len(taken) == len(set(taken))
+        assert running.consumer.healthy
 
 
 async def _settled(js: JetStreamContext, durable: str) -> bool:
@@ -320,4 +354,5 @@ def test_what_is_an_outage_and_what_is_not() -> None:
     assert is_outage(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
     assert not is_outage(asyncpg.UniqueViolationError())
     assert not is_outage(asyncpg.DataError())
+    assert not is_outage(asyncpg.ProtocolViolationError())
     assert not is_outage(Invalid("X"))
