@@ -81,8 +81,10 @@ ROWS: dict[str, Callable[[Suite], dict[str, Any]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("rows", nargs="*", choices=ROWS, default=list(ROWS))
-    wanted = parser.parse_args().rows
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    wanted = parser.parse_args().rows or list(ROWS)
+    if not ROWS.keys() >= set(wanted):
+        parser.error(f"the rows are {', '.join(ROWS)}")
     console = Console()
     with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
         suite = Suite(Home(Path(folder) / "home"), Ports(free_port_base()))
