@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterable
 
 import nats
+import orjson
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from chassis.errors import Unavailable
 from chassis.facts import Fact
@@ -21,6 +25,7 @@ SEVEN_DAYS = 7 * 86400.0
 DEDUPLICATION_SECONDS = 600.0
 # Longest wait for an ack seen while a cluster elected a new leader: 10.7 s.
 PUBLISH_SECONDS = 25.0
+CLOCK_SECONDS = 0.1
 
 # One stream per producer; STAFF is shared.
 STREAMS: dict[str, tuple[str, ...]] = {
@@ -92,12 +97,84 @@ async def declare_streams(js: JetStreamContext, replicas: int) -> None:
             await js.add_stream(config)
 
 
+class Publisher:
+    """Publishes on one connection and waits for JetStream's acks.
+
+    A request of nats-py's own costs a random token, a timer and three tasks' turns each; here one inbox receives all
+    acks, a counter tells them apart, and one clock watches every deadline, a tenth of a second exact.
+    """
+
+    def __init__(self, connection: Client) -> None:
+        self._connection = connection
+        self._inbox = connection.new_inbox()
+        self._listening: asyncio.Task[Subscription] | None = None
+        self._numbers = itertools.count()
+        self._open: dict[str, tuple[asyncio.Future[None], float]] = {}
+        self._clock: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def publish(self, fact: Fact, timeout: float) -> None:
+        """Raises Unavailable when JetStream refuses, or says nothing for `timeout` seconds, reconnecting included."""
+        reply = f"{self._inbox}.{next(self._numbers)}"
+        confirmed = self._loop.create_future()
+        self._open[reply] = (confirmed, self._loop.time() + timeout)
+        if self._clock is None:
+            self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick)
+        try:
+            if self._listening is None or not self._listening.done():
+                await self._listen()
+            await self._connection.publish(fact.subject, fact.payload, reply=reply, headers=fact.headers)
+            await confirmed
+        except (NatsError, OSError) as error:
+            raise Unavailable("BUS_AWAY", f"the fact was not confirmed: {error!r}") from error
+        finally:
+            del self._open[reply]
+
+    async def _listen(self) -> None:
+        """Subscribes once; who comes meanwhile waits for it, and who comes after a failure tries anew."""
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._connection.subscribe(f"{self._inbox}.*", cb=self._take))
+        try:
+            await asyncio.shield(self._listening)
+        except NatsError:
+            self._listening = None
+            raise
+
+    async def _take(self, ack: Msg) -> None:
+        confirmed, _ = self._open.get(ack.subject, (None, 0.0))
+        if confirmed is None or confirmed.done():
+            return
+        answer = orjson.loads(ack.data) if ack.data else {"error": {"description": "no stream answers"}}
+        if "error" in answer:
+            confirmed.set_exception(Unavailable("BUS_AWAY", f"the fact was refused: {answer['error']}"))
+        else:
+            confirmed.set_result(None)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for confirmed, until in self._open.values():
+            if until <= now and not confirmed.done():
+                confirmed.set_exception(Unavailable("BUS_AWAY", "the fact was not confirmed in time"))
+        self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick) if self._open else None
+
+
+# By connection, so that all who publish on it share its inbox.
+_publishers: dict[Client, Publisher] = {}
+
+
+def _publisher(js: JetStreamContext) -> Publisher:
+    connection: Client = js._nc  # nats-py offers no public way back to the connection
+    known = _publishers.get(connection)
+    if known is None:
+        for closed in [one for one in _publishers if one.is_closed]:
+            del _publishers[closed]
+        known = _publishers[connection] = Publisher(connection)
+    return known
+
+
 async def publish(js: JetStreamContext, fact: Fact, *, timeout: float) -> None:
     """Publishes once and waits for the ack. Raises Unavailable when none came within `timeout` seconds."""
-    try:
-        await js.publish(fact.subject, fact.payload, headers=fact.headers, timeout=timeout)
-    except (NatsError, APIError, asyncio.TimeoutError, OSError) as error:
-        raise Unavailable("BUS_AWAY", f"the fact was not confirmed: {error!r}") from error
+    await _publisher(js).publish(fact, timeout)
 
 
 async def publish_until_confirmed(

@@ -6,12 +6,12 @@ Values that stand for nobody (placeholders, hotlines, keyboard runs) name no per
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 import unicodedata
 from dataclasses import dataclass
-from uuid import UUID
+
+from uuid_utils import UUID
 
 from chassis.sealing import Sealer
 
@@ -64,7 +64,7 @@ class Identifiers:
 
     def id_of(self, corp_id: str, kind: str, normalised: str) -> str:
         message = "\x00".join((corp_id, kind, normalised)).encode()
-        return str(UUID(bytes=hmac.digest(self._key, message, hashlib.sha256)[:16]))
+        return str(UUID(bytes=hmac.digest(self._key, message, "sha256")[:16]))
 
     def name(self, corp_id: str, kind: str, value: str) -> Name | None:
         """None when the value names nobody."""

@@ -2,18 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import sys
+import threading
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
 
 
 def _stamp(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    event["timestamp"] = datetime.now(UTC)  # orjson writes it six times faster than isoformat
     return event
+
+
+class Lines:
+    """A file of whole lines. Those of one turn of the event loop are written together; where none runs, each at once.
+
+    A busy process makes many in a turn, and a write costs it more than making the line. At exit nothing is left.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._waiting: deque[bytes] = deque()
+        self._writing = threading.Lock()
+        # The loop that will write. Asking for the running one is a system call, so it is not asked for every line.
+        self._promised: asyncio.AbstractEventLoop | None = None
+        atexit.register(self.write_out)
+
+    def write(self, line: bytes) -> int:
+        self._waiting.append(line)
+        return len(line)
+
+    def flush(self) -> None:
+        if self._promised is not None and not self._promised.is_closed():
+            return
+        try:
+            self._promised = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write_out()
+        else:
+            self._promised.call_soon(self.write_out)
+
+    def write_out(self) -> None:
+        self._promised = None
+        with self._writing:
+            self._file.write(b"".join([self._waiting.popleft() for _ in range(len(self._waiting))]))
+            self._file.flush()
+
+
+class _Libraries(logging.Handler):
+    """The libraries' own lines, into the same file."""
+
+    def __init__(self, lines: Lines, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.write(self.format(record).encode(errors="replace") + b"\n")
+        self._lines.flush()
 
 
 def configure(process: str, level: str) -> None:
@@ -24,20 +77,26 @@ def configure(process: str, level: str) -> None:
         _stamp,
         structlog.processors.format_exc_info,
     ]
-    on_terminal = sys.stdout.isatty()
-    as_json = structlog.processors.JSONRenderer(serializer=orjson.dumps)
-    render: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if on_terminal else as_json
+    render: structlog.typing.Processor
+    readable: structlog.typing.Processor
+    make_logger: Callable[..., structlog.typing.WrappedLogger]
+    lines = Lines(sys.stdout.buffer)
+    if sys.stdout.isatty():
+        render = readable = structlog.dev.ConsoleRenderer()
+        make_logger = structlog.PrintLoggerFactory()
+    else:
+        render = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        readable = structlog.processors.JSONRenderer(serializer=lambda *a, **more: orjson.dumps(*a, **more).decode())
+        make_logger = structlog.BytesLoggerFactory(cast(BinaryIO, lines))
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory() if on_terminal else structlog.BytesLoggerFactory(),
+        logger_factory=make_logger,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stdout)
-    readable = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=readable, foreign_pre_chain=shared))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    formatter = structlog.stdlib.ProcessorFormatter(processor=readable, foreign_pre_chain=shared)
+    logging.basicConfig(handlers=[_Libraries(lines, formatter)], level=logging.WARNING, force=True)
 
 
 log = structlog.get_logger()

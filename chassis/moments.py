@@ -7,12 +7,14 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def stamp(moment: datetime | None) -> Timestamp | None:
     if moment is None:
         return None
-    whole = moment.replace(microsecond=0)
-    return Timestamp(seconds=int(whole.timestamp()), nanos=moment.microsecond * 1000)
+    since = moment - EPOCH
+    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def as_of(request: Any) -> datetime | None:

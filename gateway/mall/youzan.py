@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from gateway.mall.amounts import fen
 ACKNOWLEDGED = {"code": 0, "msg": "success"}
 BEIJING = ZoneInfo("Asia/Shanghai")
 CNY = "CNY"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+PUNCTUATION = tuple((f"%{ord(sign):02X}", sign) for sign in '" :,{}[]')
 UNREAD = Counter("bihuan_mall_messages_unread_total", "Mall messages we acknowledge and have no use for", ["type"])
 
 
@@ -108,8 +111,11 @@ class _Reader:
 
     def moment(self, holder: dict[str, Any], name: str) -> datetime:
         """Beijing time without a zone, as Youzan writes it."""
+        text = _text(holder, name, name)
         try:
-            naive = datetime.strptime(_text(holder, name, name), "%Y-%m-%d %H:%M:%S")
+            # What strptime reads too, only faster.
+            usual = MOMENT.fullmatch(text)
+            naive = datetime.fromisoformat(text) if usual else datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
         except ValueError:
             raise Invalid("TIME_WRONG", field=name, expected="yyyy-MM-dd HH:mm:ss") from None
         return naive.replace(tzinfo=BEIJING).astimezone(UTC)
@@ -192,10 +198,20 @@ def _msg(raw: Any) -> dict[str, Any]:
     """URL-encoded JSON text for the older families, an object for the newer."""
     if isinstance(raw, str):
         try:
-            raw = json.loads(unquote(raw))
+            raw = json.loads(_unquoted(raw))
         except (ValueError, RecursionError):
             raw = _json(unquote_plus(raw), "msg")
     return _object(raw, "msg")
+
+
+def _unquoted(text: str) -> str:
+    """urllib's unquote, which takes a turn for every escape; most are JSON's punctuation, done here all at once.
+
+    That makes no new escape: none of them is a per cent sign or a hexadecimal digit.
+    """
+    for escape, sign in PUNCTUATION:
+        text = text.replace(escape, sign)
+    return unquote(text)
 
 
 def _json(raw: bytes | str, field: str) -> Any:

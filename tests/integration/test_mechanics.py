@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +19,8 @@ from nats.js import JetStreamContext
 from chassis import bus, dead_letters, due
 from chassis.consumer import Consumer, Durable
 from chassis.effects import Effects
-from chassis.errors import Invalid
-from chassis.facts import Received, state_fact
+from chassis.errors import Invalid, Unavailable
+from chassis.facts import Fact, Received, state_fact
 from chassis.outbox import Tx
 from chassis.pool import is_outage, open_pool
 from chassis.schema import CHASSIS, migrate, read_folder
@@ -356,3 +358,22 @@ def test_what_is_an_outage_and_what_is_not() -> None:
     assert not is_outage(asyncpg.DataError())
     assert not is_outage(asyncpg.ProtocolViolationError())
     assert not is_outage(Invalid("X"))
+
+
+async def test_a_fact_that_nobody_keeps_is_not_confirmed(jetstream: JetStreamContext) -> None:
+    """At once when no stream takes it, in time when somebody hears it and says nothing; others are not held up."""
+    kept = state_fact(f.added(1, "anna", 1), corp_id=CORP, source="tests")
+    nowhere = Fact(kept.id, CORP, f"nowhere.{uuid.uuid4()}", kept.headers, kept.payload)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="no stream"):
+        await bus.publish(jetstream, nowhere, timeout=5)
+    assert time.monotonic() - began < 1
+
+    silent = await jetstream._nc.subscribe(nowhere.subject)
+    unheard = asyncio.create_task(bus.publish(jetstream, nowhere, timeout=0.5))
+    await asyncio.gather(*(bus.publish(jetstream, kept, timeout=5) for _ in range(20)))
+    assert not unheard.done()
+    with pytest.raises(Unavailable, match="in time"):
+        await unheard
+    assert time.monotonic() - began < 2
+    await silent.unsubscribe()

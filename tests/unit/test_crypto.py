@@ -40,6 +40,16 @@ def test_what_another_library_encrypts_we_open(text: str) -> None:
     assert ours().decrypt(parts["Encrypt"]).decode() == text
 
 
+@given(st.lists(st.binary(max_size=100), min_size=2, max_size=4))
+def test_messages_do_not_touch_one_another(broken: list[bytes]) -> None:
+    """One decryptor serves them all."""
+    crypto = ours()
+    for raw in broken:
+        with pytest.raises((Invalid, Forbidden)):
+            crypto.decrypt(base64.b64encode(raw).decode())
+        assert crypto.decrypt(ENCRYPTED).decode() == "<xml><Event>示例</Event></xml>"
+
+
 @given(st.binary(max_size=200))
 def test_no_ciphertext_makes_it_stumble(raw: bytes) -> None:
     with pytest.raises((Invalid, Forbidden)):
