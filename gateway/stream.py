@@ -216,6 +216,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
                     "X-Accel-Buffering": "no",
                 }
             )
+            response.force_close()  # nothing else ever comes on this connection
             _keep_buffers_small(request)
             await response.prepare(request)
             await _send(response, reader, missed, whole, (resume or 0) if whole else 0, still_allowed)
