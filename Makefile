@@ -12,7 +12,7 @@ BASE ?= origin/main
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test test-unit bench lint proto lock clean
+.PHONY: help run up test test-unit soak bench lint proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: $(VENV)/.test proto ## Run the whole test suite on real servers
 
 test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
 	@python -m pytest tests/unit
+
+soak: $(VENV)/.test proto ## Kill, freeze and cut everything for MINUTES=10 while the whole log is replayed again and again
+	@python -m tests.faults.campaign --minutes $(MINUTES)
 
 bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench

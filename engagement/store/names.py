@@ -11,7 +11,11 @@ Contact = tuple[str, str]
 
 
 async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> set[Contact]:
-    """Locks the contacts, making rows for unknown ones; returns those whose name is known."""
+    """Locks the contacts, making rows for unknown ones; returns those whose name is known.
+
+    Everybody locks them in these two steps: an upsert beside it holds an old row while it waits for a new one, and we
+    the other way round.
+    """
     columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(
         "insert into contacts (corp_id, contact_id) select * from unnest($1::text[], $2::uuid[])"
@@ -28,13 +32,14 @@ async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> 
 
 async def save_contacts(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Rows of (corp, contact, sealed_name, version), one per contact; the highest version wins."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
+    ordered = sorted(rows, key=lambda r: r[:2])
+    await lock_contacts(connection, [row[:2] for row in ordered])
     await connection.execute(
-        "insert into contacts as c (corp_id, contact_id, sealed_name, version)"
-        " select * from unnest($1::text[], $2::uuid[], $3::bytea[], $4::bigint[])"
-        " on conflict (corp_id, contact_id) do update set sealed_name = excluded.sealed_name,"
-        " version = excluded.version where c.version < excluded.version",
-        *columns,
+        "update contacts c set sealed_name = t.sealed_name, version = t.version"
+        " from unnest($1::text[], $2::uuid[], $3::bytea[], $4::bigint[])"
+        " as t(corp_id, contact_id, sealed_name, version)"
+        " where (c.corp_id, c.contact_id) = (t.corp_id, t.contact_id) and c.version < t.version",
+        *zip(*ordered, strict=True),
     )
 
 

@@ -70,10 +70,12 @@ async def hasten(connection: Connection, kind: str, contacts: Sequence[tuple[str
     """Welcomes that waited for these contacts' names are due now."""
     columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(
-        "update due_rows d set due_at = now() from welcomes w"
+        "with waiting as (select d.corp_id, d.key from due_rows d join welcomes w"
+        " on d.corp_id = w.corp_id and d.kind = $1 and d.key = w.welcome_id::text"
         " where (w.corp_id, w.contact_id) in (select * from unnest($2::text[], $3::uuid[])) and w.status = 'OPEN'"
-        " and d.corp_id = w.corp_id and d.kind = $1 and d.key = w.welcome_id::text"
-        " and d.status = 'due' and d.due_at > now()",
+        " and d.status = 'due' and d.due_at > now() order by d.corp_id, d.key for update of d)"
+        " update due_rows d set due_at = now() from waiting"
+        " where d.corp_id = waiting.corp_id and d.kind = $1 and d.key = waiting.key and d.status = 'due'",
         kind,
         *columns,
     )

@@ -6,7 +6,7 @@ computed anew from all edges of what is locked. Two transactions that could disa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,27 +64,25 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
     said = await store.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
     new_edges = [edge for pair, edge in edges.items() if pair not in said or edge.at < said[pair]]
     touched = {end for edge in new_edges for end in (edge.a, edge.b)}
-    alone = {one: names[one] for one in names if one not in known and one not in touched}
-    if alone:
-        await _add_alone(tx, corp_id, alone)
+    new = {one: names[one] for one in names if one not in known}
+    if new:
+        await _add(tx, corp_id, new, alone=new.keys() - touched)
     if touched:
-        await _link(tx, corp_id, {one: names[one] for one in touched}, new_edges, source)
+        await _link(tx, corp_id, sorted(touched), new_edges, source)
 
 
-async def _add_alone(tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]]) -> None:
-    """New identifiers that nothing links: each is a person. Who meets one that another is adding leaves it to them."""
-    customers = {one: str(uuid7()) for one in names}
-    added = await store.add_persons(tx.connection, corp_id, names, customers)
-    versions = await store.next_versions(tx.connection, len(added))
-    for one, version in zip(added, versions, strict=True):
+async def _add(tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]], alone: Set[str]) -> None:
+    """New identifiers, in one sorted statement, since a row that is inserted is a lock that is taken. Those that
+    nothing links are a person each; who meets one that another is adding leaves it to them."""
+    customers = {one: str(uuid7()) for one in alone}
+    added = await store.add_identifiers(tx.connection, corp_id, names, customers)
+    persons = [one for one in added if one in alone]
+    versions = await store.next_versions(tx.connection, len(persons))
+    for one, version in zip(persons, versions, strict=True):
         tx.state(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
 
 
-async def _link(
-    tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]], new_edges: Sequence[Edge], source: str
-) -> None:
-    touched = sorted(names)
-    await store.add_placeholders(tx.connection, corp_id, names)
+async def _link(tx: Tx, corp_id: str, touched: Sequence[str], new_edges: Sequence[Edge], source: str) -> None:
     for _ in range(ROUNDS):
         wanted = await store.reachable(tx.connection, corp_id, touched)
         savepoint = tx.connection.transaction()

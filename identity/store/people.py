@@ -31,34 +31,23 @@ async def known_edges(connection: Connection, corp_id: str, edges: Iterable[Edge
     return {(row["from_id"], row["to_id"]): row["at"] for row in rows}
 
 
-async def add_placeholders(connection: Connection, corp_id: str, names: Mapping[str, tuple[str, bytes]]) -> None:
-    """Rows without a customer, so that there is something to lock. `names`: id → (kind, sealed value)."""
-    ids = sorted(names)
-    await connection.execute(
-        "insert into identifiers (corp_id, identifier_id, kind, sealed)"
-        " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[]) on conflict do nothing",
-        corp_id,
-        ids,
-        [names[one][0] for one in ids],
-        [names[one][1] for one in ids],
-    )
-
-
-async def add_persons(
+async def add_identifiers(
     connection: Connection, corp_id: str, names: Mapping[str, tuple[str, bytes]], customers: Mapping[str, str]
 ) -> list[str]:
-    """Identifiers with a customer of their own each; returns those that were not there, sorted."""
+    """Rows for identifiers (id → kind, sealed value), with a customer of their own where `customers` has one, and
+    otherwise without, so that there is something to lock. Returns those that were not there, sorted."""
     ids = sorted(names)
     rows = await connection.fetch(
         "with added as (insert into identifiers (corp_id, identifier_id, kind, sealed, customer_id)"
         " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) on conflict do nothing"
         " returning corp_id, identifier_id, customer_id), made as (insert into customers (corp_id, customer_id)"
-        " select corp_id, customer_id from added) select identifier_id from added order by identifier_id",
+        " select corp_id, customer_id from added where customer_id is not null)"
+        " select identifier_id from added order by identifier_id",
         corp_id,
         ids,
         [names[one][0] for one in ids],
         [names[one][1] for one in ids],
-        [customers[one] for one in ids],
+        [customers.get(one) for one in ids],
     )
     return [row["identifier_id"] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Rows: callback and webhook ingest, welcome latency at 100 adds a second, idle memory. Writes bench.json.
+"""Runs the rows and writes bench.json.
 
     python -m tests.bench [ROW ...]
 
@@ -8,7 +8,6 @@ Without names all rows run. Logs, metrics and sealing are on.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import platform
 import tempfile
@@ -22,42 +21,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.client import Client
 from deploy.local.home import Home, Ports
-from deploy.local.story import set_up
 from deploy.local.suite import ROOT, Suite
-from tests.bench import door
+from tests.bench import door, journeys, passes
+from tests.bench.ground import Ground, servers
 from tests.conftest import free_port_base
-
-ADDS_PER_SECOND = 100
-ADD_SECONDS = 30
-
-
-async def welcomes(suite: Suite) -> dict[str, Any]:
-    """Adds at a fixed pace, from the door to WeCom's confirmation."""
-    async with Client(suite, suite.home.keys["corp_id"]) as client:
-        codes = await set_up(client)
-        await client.drained(120)
-        began = time.monotonic()
-        scans = []
-        for number in range(ADDS_PER_SECOND * ADD_SECONDS):
-            await asyncio.sleep(max(0.0, began + number / ADDS_PER_SECOND - time.monotonic()))
-            body = {"state": codes.states[number % 8], "person": f"bench {number}"}
-            scans.append(asyncio.create_task(client.sandbox("/sandbox/scan", body)))
-        await asyncio.gather(*scans)
-        seconds = time.monotonic() - began
-        await client.drained(120)
-        figures = await client.get("/api/v1/figures/welcomes")
-        return {
-            "row": f"welcome at {ADDS_PER_SECOND} adds/s for {ADD_SECONDS} s",
-            "unit": "ms p50 / p99 / max",
-            "ours": " / ".join(
-                f"{float(figures[name][:-1]) * 1000:.0f}" for name in ("latencyP50", "latencyP99", "latencyMax")
-            ),
-            "sent": int(figures["sent"]),
-            "late": int(figures["late"]),
-            "pace": round(len(scans) / seconds, 1),
-        }
 
 
 def idle_memory(suite: Suite) -> dict[str, Any]:
@@ -71,28 +39,42 @@ def idle_memory(suite: Suite) -> dict[str, Any]:
     return {"row": "idle memory", "unit": "MiB", "ours": sum(by_name.values()), "all": by_name}
 
 
-ROWS: dict[str, Callable[[Suite], dict[str, Any]]] = {
+# Rows of handlers on servers alone, and rows of the whole suite.
+ON_SERVERS: dict[str, Callable[[Ground], dict[str, Any]]] = {
+    "handler-pass": passes.handler_pass,
+    "loop": passes.loop,
+    "identity-batches": passes.identity_batches,
+}
+ON_SUITE: dict[str, Callable[[Suite], dict[str, Any]]] = {
     "idle-memory": idle_memory,
-    "welcomes": lambda suite: asyncio.run(welcomes(suite)),
+    "paid-to-stream": journeys.paid_to_stream,
+    "profile-read": journeys.profile_read,
+    "welcome-100": lambda suite: journeys.welcomes(suite, 100),
+    "welcome-160": lambda suite: journeys.welcomes(suite, 160),
     "callback-ingest": door.callback_ingest,
     "webhook-ingest": door.webhook_ingest,
 }
+ROWS = (*ON_SERVERS, *ON_SUITE)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     wanted = parser.parse_args().rows or list(ROWS)
-    if not ROWS.keys() >= set(wanted):
+    if not set(ROWS) >= set(wanted):
         parser.error(f"the rows are {', '.join(ROWS)}")
     console = Console()
+    rows = []
+    if set(wanted) & set(ON_SERVERS):
+        with servers() as ground:
+            rows += [ON_SERVERS[name](ground) for name in wanted if name in ON_SERVERS]
     with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
-        suite = Suite(Home(Path(folder) / "home"), Ports(free_port_base()))
+        suite = Suite(Home(Path(folder) / "home", corps=3), Ports(free_port_base()))
         try:
             began = time.monotonic()
             suite.up(empty=True)
             ready = round(time.monotonic() - began, 1)
-            rows = [ROWS[name](suite) for name in wanted]
+            rows += [ON_SUITE[name](suite) for name in wanted if name in ON_SUITE]
         finally:
             suite.down()
     rows.append({"row": "start-up from nothing", "unit": "s", "ours": ready})

@@ -56,7 +56,7 @@ def callback_requests(keys: dict[str, str], offset: int) -> list[bytes]:
         signature = envelope.split("<MsgSignature><![CDATA[", 1)[1].split("]]>", 1)[0]
         query = urllib.parse.urlencode({"msg_signature": signature, "timestamp": stamp, "nonce": f"n{number}"})
         path = f"/wecom/callback/{keys['corp_id']}/1000002?{query}"
-        requests.append(_post(path, envelope.encode(), {"Content-Type": "text/xml"}))
+        requests.append(post(path, envelope.encode(), {"Content-Type": "text/xml"}))
     return requests
 
 
@@ -87,11 +87,11 @@ def webhook_requests(keys: dict[str, str], offset: int) -> list[bytes]:
         body = json.dumps(envelope).encode()
         signed = hashlib.md5(client_id.encode() + body + secret.encode()).hexdigest()  # noqa: S324
         headers = {"Content-Type": "application/json", "Event-Sign": signed, "Client-Id": client_id}
-        requests.append(_post(f"/mall/{keys['corp_id']}/yz-main", body, headers))
+        requests.append(post(f"/mall/{keys['corp_id']}/yz-main", body, headers))
     return requests
 
 
-def _post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     lines = [f"{name}: {value}\r\n" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
     return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{''.join(lines)}\r\n".encode() + body
 
