@@ -7,10 +7,10 @@ than ten seconds, under the same ids.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import orjson
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
@@ -102,7 +102,7 @@ class Outbox:
                 SWEEP_ROWS,
             )
             facts = [
-                Fact(r["fact_id"], r["corp_id"], r["subject"], json.loads(r["headers"]), r["payload"]) for r in rows
+                Fact(r["fact_id"], r["corp_id"], r["subject"], orjson.loads(r["headers"]), r["payload"]) for r in rows
             ]
             confirmed = await publish_until_confirmed(self._js, facts, seconds=SWEEP_SECONDS)
             await connection.execute(
@@ -136,6 +136,6 @@ async def _insert(connection: Connection, facts: list[Fact]) -> None:
         [fact.corp_id for fact in facts],
         [fact.id for fact in facts],
         [fact.subject for fact in facts],
-        [json.dumps(fact.headers) for fact in facts],
+        [orjson.dumps(fact.headers).decode() for fact in facts],
         [fact.payload for fact in facts],
     )

@@ -57,6 +57,9 @@ class Doorkeeper:
 
     async def _session(self, token: str) -> Caller:
         """The token says who; identity says whether they still are, and as what."""
+        known = self._remembered((token,))
+        if known is not None:
+            return known
         claims = self._open(token, "session")
         corp_id, userid = claims["corp"], claims["sub"]
         if self._corps.find(corp_id) is None:
@@ -69,7 +72,9 @@ class Doorkeeper:
                 metadata=call_metadata(self._settings.service_key),
             )
             known = self._remember((corp_id, userid), Caller(corp_id, userid, _role(answer.role)))
-        return known
+        # As long as the employee is remembered, and no longer than the token lasts.
+        until = min(self._known[corp_id, userid][1], time.monotonic() + claims["exp"] - time.time())
+        return self._remember((token,), known, until)
 
     async def _key_holder(self, key: str) -> Caller:
         known = self._remembered((key,))
@@ -84,8 +89,9 @@ class Doorkeeper:
         caller, until = self._known.get(who, (None, 0.0))
         return caller if until > time.monotonic() else None
 
-    def _remember(self, who: tuple[str, ...], caller: Caller) -> Caller:
-        self._known[who] = (caller, time.monotonic() + MEMORY_SECONDS)
+    def _remember(self, who: tuple[str, ...], caller: Caller, until: float | None = None) -> Caller:
+        self._known.pop(who, None)  # the newest stand last: the first ones are forgotten
+        self._known[who] = (caller, time.monotonic() + MEMORY_SECONDS if until is None else until)
         while len(self._known) > CALLERS_REMEMBERED:
             self._known.popitem(last=False)
         return caller

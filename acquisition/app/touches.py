@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -13,6 +14,7 @@ from bihuan.common.v1.identifier_pb2 import Identifier
 from acquisition.domain.touches import Code, Touch, kinds_of, route
 from acquisition.store import channels, live_codes
 from acquisition.store import touches as store
+from chassis.moments import stamp
 from chassis.outbox import Tx
 from chassis.pool import Row
 
@@ -43,39 +45,47 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
     for row in await live_codes.by_states(tx.connection, sorted({(a.corp_id, a.state) for a in adds if a.state})):
         codes[row["corp_id"]][row["state"]] = Code(row["live_code_id"], row["channel_id"], row["paused_at"])
 
-    rows = []
-    for add in adds:
-        code, fallback = route(add.state, codes[add.corp_id], add.added_at)
-        rows.append(
-            (
-                add.corp_id,
-                add.touch_id,
-                add.contact_id,
-                add.sealed_contact,
-                add.userid,
-                code.channel_id if code else defaults[add.corp_id],
-                code.live_code_id if code else None,
-                fallback,
-                add.half,
-                add.sealed_welcome_code,
-                add.added_at,
-                add.arrived_at,
-            )
-        )
-    await store.insert(tx.connection, rows)
-
+    # What is known of these contacts, and the new adds beside it: nobody else changes either while we hold the lock.
     by_contact: dict[store.Contact, dict[str, Row]] = defaultdict(dict)
     for row in await store.of_contacts(tx.connection, contacts):
         by_contact[row["corp_id"], row["contact_id"]][row["touch_id"]] = row
+    new: dict[tuple[str, str], dict[str, Any]] = {}
+    for add in adds:
+        known = by_contact[add.corp_id, add.contact_id]
+        if add.touch_id in known:
+            continue
+        code, fallback = route(add.state, codes[add.corp_id], add.added_at)
+        known[add.touch_id] = new[add.corp_id, add.touch_id] = {
+            "corp_id": add.corp_id,
+            "touch_id": add.touch_id,
+            "contact_id": add.contact_id,
+            "sealed_contact": add.sealed_contact,
+            "userid": add.userid,
+            "channel_id": code.channel_id if code else defaults[add.corp_id],
+            "live_code_id": code.live_code_id if code else None,
+            "fallback": fallback,
+            "half": add.half,
+            "sealed_welcome_code": add.sealed_welcome_code,
+            "added_at": add.added_at,
+            "arrived_at": add.arrived_at,
+            "kind": "",
+            "version": 0,
+        }
     changed = []
     for (corp_id, _), known in by_contact.items():
         kinds = kinds_of(Touch(r["touch_id"], r["userid"], r["half"], r["added_at"]) for r in known.values())
         for touch_id, kind in kinds.items():
             row = known[touch_id]
-            if row["kind"] != kind:
-                version = row["version"] + 1
+            if row["kind"] == kind:
+                continue
+            version = row["version"] + 1
+            tx.state(_acquired(row, kind, version), corp_id=corp_id)
+            if (corp_id, touch_id) in new:
+                new[corp_id, touch_id] |= {"kind": kind, "version": version}
+            else:
                 changed.append((corp_id, touch_id, kind, version))
-                tx.state(_acquired(row, kind, version), corp_id=corp_id)
+    if new:
+        await store.insert(tx.connection, new.values())
     if changed:
         await store.set_kinds(tx.connection, changed)
 
@@ -91,6 +101,6 @@ def _acquired(row: Row, kind: str, version: int) -> CustomerAcquired:
         live_code_id=row["live_code_id"] or "",
         kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{kind}"),
         sealed_welcome_code=row["sealed_welcome_code"],
-        added_at=row["added_at"],
-        arrived_at=row["arrived_at"],
+        added_at=stamp(row["added_at"]),
+        arrived_at=stamp(row["arrived_at"]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chassis.pool import Connection, Row
@@ -22,15 +22,31 @@ async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> 
     )
 
 
-async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, touch, contact, sealed, userid, channel, code, fallback, half, welcome, added, arrived)."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
+COLUMNS: dict[str, str] = {
+    "corp_id": "text",
+    "touch_id": "text",
+    "contact_id": "uuid",
+    "sealed_contact": "bytea",
+    "userid": "text",
+    "channel_id": "uuid",
+    "live_code_id": "uuid",
+    "fallback": "text",
+    "half": "bool",
+    "sealed_welcome_code": "bytea",
+    "added_at": "timestamptz",
+    "arrived_at": "timestamptz",
+    "kind": "text",
+    "version": "bigint",
+}
+
+
+async def insert(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Whole rows, by column name."""
+    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["touch_id"]))
+    arrays = ", ".join(f"${position}::{kind}[]" for position, kind in enumerate(COLUMNS.values(), start=1))
     await connection.execute(
-        "insert into touches (corp_id, touch_id, contact_id, sealed_contact, userid, channel_id, live_code_id,"
-        " fallback, half, sealed_welcome_code, added_at, arrived_at)"
-        " select * from unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::text[], $6::uuid[], $7::uuid[],"
-        " $8::text[], $9::bool[], $10::bytea[], $11::timestamptz[], $12::timestamptz[]) on conflict do nothing",
-        *columns,
+        f"insert into touches ({', '.join(COLUMNS)}) select * from unnest({arrays}) on conflict do nothing",
+        *([row[name] for row in ordered] for name in COLUMNS),
     )
 
 

@@ -7,6 +7,7 @@ which locks the orders before it reads: of two changes that could not see each o
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
@@ -55,16 +56,13 @@ class Attribution:
         async with self._outbox.transaction() as tx:
             marked = await store.take_marks(tx.connection, self._limit)
             if marked:
-                keys = await store.lock_orders_of(tx.connection, marked)
-                if keys:
-                    await self._attribute(tx, keys)
+                orders = await store.lock_orders_of(tx.connection, marked)
+                if orders:
+                    await self._attribute(tx, orders)
         return len(marked)
 
-    async def _attribute(self, tx: Tx, keys: list[Key]) -> None:
-        changed = await store.attribute(tx.connection, keys, self._days)
-        if not changed:
-            return
-        orders = await store.orders(tx.connection, [(r["corp_id"], r["mall_id"], r["order_id"]) for r in changed])
+    async def _attribute(self, tx: Tx, orders: Mapping[Key, Row]) -> None:
+        changed = await store.attribute(tx.connection, list(orders), self._days)
         alerts: dict[tuple[str, str], StaffAlertRaised] = {}
         for row in changed:
             order = orders[row["corp_id"], row["mall_id"], row["order_id"]]

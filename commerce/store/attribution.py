@@ -30,20 +30,20 @@ async def take_marks(connection: Connection, limit: int) -> list[Identifier]:
     return sorted({(row["corp_id"], row["identifier_id"]) for row in rows})
 
 
-async def lock_orders_of(connection: Connection, identifiers: Sequence[Identifier]) -> list[Key]:
-    """Locks all orders of the people behind these identifiers, in key order."""
+async def lock_orders_of(connection: Connection, identifiers: Sequence[Identifier]) -> dict[Key, Row]:
+    """Locks all orders of the people behind these identifiers, in key order, and returns them."""
     rows = await connection.fetch(
         "with marked as (select * from unnest($1::text[], $2::uuid[]) as t(corp_id, identifier_id)),"
         " people as (select corp_id, identifier_id from marked union"
         " select b.corp_id, b.identifier_id from marked m"
         " join customer_identifiers a on (a.corp_id, a.identifier_id) = (m.corp_id, m.identifier_id)"
         " join customer_identifiers b on (b.corp_id, b.customer_id) = (a.corp_id, a.customer_id))"
-        " select o.corp_id, o.mall_id, o.order_id from orders o"
+        " select o.* from orders o"
         " join people p on (p.corp_id, p.identifier_id) = (o.corp_id, o.buyer_id)"
         " order by o.corp_id, o.mall_id, o.order_id for update of o",
         *zip(*identifiers, strict=True),
     )
-    return [(row["corp_id"], row["mall_id"], row["order_id"]) for row in rows]
+    return {(row["corp_id"], row["mall_id"], row["order_id"]): row for row in rows}
 
 
 async def attribute(connection: Connection, keys: Sequence[Key], days: Mapping[str, int]) -> Sequence[Row]:
@@ -90,15 +90,6 @@ async def attribute(connection: Connection, keys: Sequence[Key], days: Mapping[s
         [days[corp_id] for corp_id in corps],
     )
     return rows
-
-
-async def orders(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
-    rows = await connection.fetch(
-        "select * from orders where (corp_id, mall_id, order_id) in"
-        " (select * from unnest($1::text[], $2::text[], $3::text[]))",
-        *zip(*keys, strict=True),
-    )
-    return {(row["corp_id"], row["mall_id"], row["order_id"]): row for row in rows}
 
 
 async def raise_once(connection: Connection, alerts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -150,17 +150,16 @@ async def add_buyers(connection: Connection, rows: Iterable[tuple[str, str, str,
     ordered = sorted({row[:2]: row for row in rows}.values())
     if not ordered:
         return []
-    columns = list(zip(*ordered, strict=True))
-    await connection.execute(
-        "insert into buyers (corp_id, buyer_id, mall_id, kind, sealed)"
-        " select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[]) on conflict do nothing",
-        *columns,
-    )
     unknown: Sequence[Row] = await connection.fetch(
-        "select b.corp_id, b.buyer_id from buyers b where (b.corp_id, b.buyer_id) in"
-        " (select * from unnest($1::text[], $2::uuid[])) and (b.identified_at is null or b.first_ordered_at >"
-        " (select min(o.created_at) from orders o where (o.corp_id, o.buyer_id) = (b.corp_id, b.buyer_id)))",
-        *columns[:2],
+        "with named as (select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[])"
+        " as t(corp_id, buyer_id, mall_id, kind, sealed)),"
+        " added as (insert into buyers (corp_id, buyer_id, mall_id, kind, sealed) select * from named"
+        " on conflict do nothing returning corp_id, buyer_id)"
+        " select corp_id, buyer_id from added union"
+        " select b.corp_id, b.buyer_id from named join buyers b using (corp_id, buyer_id)"
+        " where b.identified_at is null or b.first_ordered_at >"
+        " (select min(o.created_at) from orders o where (o.corp_id, o.buyer_id) = (b.corp_id, b.buyer_id))",
+        *zip(*ordered, strict=True),
     )
     return unknown
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -84,16 +85,21 @@ def fill_from_query(message: Message, query: Iterable[tuple[str, str]]) -> None:
 
 def check_required(message: Message, path: str = "") -> None:
     """Raises Invalid for a REQUIRED field that is empty, at any depth."""
+    present = {field.name for field, _ in message.ListFields()}
     for field in message.DESCRIPTOR.fields:
         where = path + field.json_name
-        behaviours: Sequence[int] = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-        present = {f.name for f, _ in message.ListFields()}
-        if field_behavior_pb2.REQUIRED in behaviours and field.name not in present:
+        if field.name not in present and _is_required(field):
             raise Invalid("FIELD_MISSING", f"{where} is missing", field=where, expected="a value")
         if field.message_type is not None and field.name in present and not _well_known(field.message_type):
             value = getattr(message, field.name)
             for position, item in enumerate(value if field.is_repeated else [value]):
                 check_required(item, f"{where}[{position}]." if field.is_repeated else f"{where}.")
+
+
+@cache
+def _is_required(field: FieldDescriptor) -> bool:
+    behaviours: Sequence[int] = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.REQUIRED in behaviours
 
 
 def _append(message: Message, field: Any, item: Any, where: str) -> None:

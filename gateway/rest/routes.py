@@ -38,6 +38,8 @@ def _handler(
         for owner, channel in channels.items()
     }
 
+    json_names = {field.name: field.json_name for field in operation.method.input_type.fields}
+
     async def serve(request: web.Request) -> web.Response:
         caller = await request.app[keys.DOORKEEPER].caller(request)
         if caller.role not in operation.roles:
@@ -53,7 +55,6 @@ def _handler(
                 raise Invalid("FIELD_UNKNOWN", "this request takes no query", field=next(iter(request.query)))
         else:
             fill_from_query(message, request.query.items())
-        json_names = {field.name: field.json_name for field in message.DESCRIPTOR.fields}
         fill(message, {json_names[name]: value for name, value in request.match_info.items()})
         check_required(message)
         call = calls.get(request.match_info["service"] if operation.owner == "operations" else operation.owner)

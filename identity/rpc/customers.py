@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from bihuan.identity.v1 import customer_service_pb2 as pb
@@ -9,7 +8,8 @@ from bihuan.identity.v1 import customer_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.caller import Caller, caller, masked
 from chassis.errors import NotFound
-from chassis.pool import Connection, Pool
+from chassis.moments import stamp
+from chassis.pool import Connection, Pool, Row
 from chassis.sealing import Sealer
 from identity.domain.people import ACCOUNTS
 from identity.store import customers as store
@@ -33,8 +33,10 @@ class Customers(grpc_pb.CustomerServiceServicer):
             found = await store.living_id(connection, me.corp_id, asked, me.confined_to)
             if found is None:
                 raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")
-            (customer,) = await self._read(connection, me, [found])
-        return pb.GetCustomerResponse(customer=customer)
+            read = await self._read(connection, me, [found])
+        if not read:
+            raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")  # merged or dissolved meanwhile
+        return pb.GetCustomerResponse(customer=read[0])
 
     async def GetPeopleFigures(self, request: pb.GetPeopleFiguresRequest, context: Any) -> pb.GetPeopleFiguresResponse:
         async with self._pool.acquire() as connection:
@@ -48,34 +50,27 @@ class Customers(grpc_pb.CustomerServiceServicer):
         )
 
     async def _read(self, connection: Connection, me: Caller, ids: list[str]) -> list[pb.Customer]:
-        """Whole customers in the order of `ids`, in three statements however many there are."""
-        corp_id = me.corp_id
-        heads = await store.heads(connection, corp_id, ids)
-        names: dict[str, str] = {}
-        identifiers: dict[str, list[pb.CustomerIdentifier]] = defaultdict(list)
-        relations: dict[str, list[pb.Relation]] = defaultdict(list)
-        for row in await store.identifiers(connection, corp_id, ids):
-            clear = me.sees_names and row["kind"] == "external_userid"
-            shown = self._sealer.open(corp_id, row["sealed"]) if clear else ""
-            identifiers[row["customer_id"]].append(
-                pb.CustomerIdentifier(kind=row["kind"], identifier_id=row["identifier_id"], value=shown)
-            )
-            if row["sealed_name"]:
-                name = self._sealer.open(corp_id, row["sealed_name"])
-                names.setdefault(row["customer_id"], name if me.sees_names else masked(name))
-        for row in await store.relations(connection, corp_id, ids):
-            relations[row["customer_id"]].append(
-                pb.Relation(userid=row["userid"], added_at=row["added_at"], ended_at=row["ended_at"])
-            )
-        return [
-            pb.Customer(
-                customer_id=one,
-                name=names.get(one, ""),
-                identifiers=identifiers[one],
-                relations=relations[one],
-                created_at=heads[one]["created_at"],
-                paid_orders=heads[one]["orders"],
-                net_paid_fen=heads[one]["net"],
-            )
-            for one in ids
-        ]
+        """In the order of `ids`."""
+        rows = await store.whole(connection, me.corp_id, ids)
+        return [self._shown(me, rows[one]) for one in ids if one in rows]
+
+    def _shown(self, me: Caller, row: Row) -> pb.Customer:
+        identifiers, name = [], ""
+        for kind, identifier_id, sealed, sealed_name in row["identifiers"] or ():
+            clear = me.sees_names and kind == "external_userid"
+            value = self._sealer.open(me.corp_id, sealed) if clear else ""
+            identifiers.append(pb.CustomerIdentifier(kind=kind, identifier_id=identifier_id, value=value))
+            if sealed_name and not name:
+                name = self._sealer.open(me.corp_id, sealed_name)
+        return pb.Customer(
+            customer_id=row["customer_id"],
+            name=name if me.sees_names else masked(name),
+            identifiers=identifiers,
+            relations=[
+                pb.Relation(userid=userid, added_at=stamp(added_at), ended_at=stamp(ended_at))
+                for userid, added_at, ended_at in row["relations"] or ()
+            ],
+            created_at=stamp(row["created_at"]),
+            paid_orders=row["orders"],
+            net_paid_fen=row["net"],
+        )

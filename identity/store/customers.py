@@ -43,41 +43,30 @@ async def living_id(connection: Connection, corp_id: str, customer_id: str, own:
     return found
 
 
-async def heads(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """created_at, paid orders and their net worth."""
+async def whole(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """Customers with what belongs to them, in one statement however many there are.
+
+    created_at; orders paid and their net worth; identifiers: (kind, id, sealed value, sealed name or null); relations:
+    (userid, added_at, ended_at or null).
+    """
     rows = await connection.fetch(
-        "select c.customer_id, c.created_at, count(v.order_id) filter (where v.paid_fen is not null) as orders,"
-        " coalesce(sum(v.paid_fen - v.refunded_fen), 0)::bigint as net from customers c"
-        " left join identifiers i on i.corp_id = c.corp_id and i.customer_id = c.customer_id"
-        " left join order_values v on v.corp_id = i.corp_id and v.buyer_id = i.identifier_id"
-        " where c.corp_id = $1 and c.customer_id = any($2::uuid[]) group by 1, 2",
+        "select c.customer_id, c.created_at, v.orders, v.net, i.identifiers, r.relations from customers c"
+        " cross join lateral (select count(*) filter (where o.paid_fen is not null) as orders,"
+        "  coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net from identifiers b"
+        "  join order_values o on (o.corp_id, o.buyer_id) = (b.corp_id, b.identifier_id)"
+        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) v"
+        " cross join lateral (select array_agg((b.kind, b.identifier_id, b.sealed, n.sealed_name)"
+        "  order by b.kind, b.identifier_id) as identifiers from identifiers b"
+        "  left join contacts n on (n.corp_id, n.contact_id) = (b.corp_id, b.identifier_id)"
+        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) i"
+        " cross join lateral (select array_agg((f.userid, f.added_at, f.ended_at) order by f.added_at, f.userid)"
+        "  as relations from identifiers b join relations f on (f.corp_id, f.contact_id) = (b.corp_id, b.identifier_id)"
+        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id and f.added_at is not null) r"
+        " where c.corp_id = $1 and c.customer_id = any($2::uuid[])",
         corp_id,
         ids,
     )
     return {row["customer_id"]: row for row in rows}
-
-
-async def identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(
-        "select i.customer_id, i.identifier_id, i.kind, i.sealed, n.sealed_name from identifiers i"
-        " left join contacts n on n.corp_id = i.corp_id and n.contact_id = i.identifier_id"
-        " where i.corp_id = $1 and i.customer_id = any($2::uuid[]) order by i.customer_id, i.kind, i.identifier_id",
-        corp_id,
-        ids,
-    )
-    return rows
-
-
-async def relations(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(
-        "select i.customer_id, r.userid, r.added_at, r.ended_at from identifiers i"
-        " join relations r on r.corp_id = i.corp_id and r.contact_id = i.identifier_id"
-        " where i.corp_id = $1 and i.customer_id = any($2::uuid[]) and r.added_at is not null"
-        " order by i.customer_id, r.added_at, r.userid",
-        corp_id,
-        ids,
-    )
-    return rows
 
 
 async def save_order_values(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -82,7 +82,7 @@ def adds(count: int, offset: int = 0) -> list[Fact]:
     found = []
     for number in range(offset, offset + count):
         message = f.added(number, f"guide_{number % 200:03d}", number, state="")
-        found.append(state_fact(message, corp_id=CORP, source="gateway", fact_id=f"bench-{number}"))
+        found.append(state_fact(message, corp_id=CORP, source="gateway", fact_id=str(uuid7())))
     return found
 
 
@@ -103,6 +103,8 @@ async def bare_pass(js: JetStreamContext, pool: Pool, count: int) -> float:
     publishing: set[asyncio.Task[Any]] = set()
     while taken < count:
         messages = await pull.next_batch()
+        if not messages:
+            continue
         rows = sorted((CORP, message.headers["ce-id"], message.data) for message in messages)
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute(
