@@ -15,7 +15,7 @@ import aiohttp
 import jwt
 
 from deploy.local.client import Client
-from deploy.local.story import set_up
+from deploy.local.story import set_up, sign_in_patiently
 from deploy.local.suite import ROOT, Suite
 from tests.bench.door import post, run_load, wait_open
 from tests.e2e.test_door import sign_for_mall
@@ -218,6 +218,6 @@ async def _profiles(suite: Suite) -> tuple[list[str], str]:
 
 async def set_up_once(client: Client) -> list[str]:
     """States of the first corp's live codes, made when another row has not made them."""
-    await client.sign_in("admin")
+    await sign_in_patiently(client)
     listed = (await client.get("/api/v1/live-codes", pageSize="200"))["liveCodes"]
     return [one["state"] for one in listed] or (await set_up(client)).states
