@@ -17,6 +17,7 @@ from datetime import datetime
 
 import nats
 from nats.js import JetStreamContext
+from uuid_utils import uuid7
 
 from chassis.bus import publish
 from chassis.facts import Fact
@@ -111,22 +112,37 @@ async def get(connection: Connection, corp_id: str, durable: str, fact_id: str) 
 async def replay(connection: Connection, js: JetStreamContext, rows: Iterable[Row]) -> int:
     """Sends buried facts again under new message ids; only the durable that buried one takes it anew.
 
-    Raises Unavailable when one is not confirmed; those before it are replayed, it and the rest stay buried.
+    One that somebody else has replayed, or that was buried anew meanwhile, is passed over. Raises Unavailable when one
+    is not confirmed; those before it are replayed, it and the rest stay buried.
     """
-    count = 0
-    for row in rows:
-        key = (row["corp_id"], row["durable"], row["fact_id"])
-        async with connection.transaction():
-            await connection.execute("delete from inbox where corp_id = $1 and durable = $2 and fact_id = $3", *key)
-            await connection.execute(
-                "update dead_letters set replayed_at = now() where corp_id = $1 and durable = $2 and fact_id = $3", *key
-            )
-            headers = json.loads(row["headers"])
-            # The window of JetStream would swallow the old id; the inbox of every other durable still knows ce-id.
-            headers["Nats-Msg-Id"] = f"{row['fact_id']}.replay.{row['at'].timestamp()}"
-            await publish(js, Fact(row["fact_id"], row["corp_id"], row["subject"], headers, row["payload"]), timeout=5)
-        count += 1
-    return count
+    return sum([await _replay(connection, js, row) for row in rows])
+
+
+async def _replay(connection: Connection, js: JetStreamContext, row: Row) -> bool:
+    key = (row["corp_id"], row["durable"], row["fact_id"])
+    marked = connection.transaction()
+    await marked.start()
+    try:
+        await connection.execute("delete from inbox where corp_id = $1 and durable = $2 and fact_id = $3", *key)
+        ours = await connection.fetchval(
+            "update dead_letters set replayed_at = now() where corp_id = $1 and durable = $2 and fact_id = $3"
+            " and replayed_at is null and at = $4 returning true",
+            *key,
+            row["at"],
+        )
+        if not ours:
+            await marked.rollback()
+            return False
+        headers = json.loads(row["headers"])
+        # A new one each time: the window of JetStream would swallow what it has seen, even in an attempt that we think
+        # has failed. The inbox of every durable still knows ce-id.
+        headers["Nats-Msg-Id"] = f"{row['fact_id']}.replay.{uuid7()}"
+        await publish(js, Fact(row["fact_id"], row["corp_id"], row["subject"], headers, row["payload"]), timeout=5)
+    except BaseException:
+        await marked.rollback()
+        raise
+    await marked.commit()
+    return True
 
 
 async def _main() -> None:

@@ -6,8 +6,10 @@ is committed. A row whose lease ran out is claimed again with `attempts` above o
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +38,8 @@ class Claim:
     corp_id: str
     key: str
     generation: int
+    # Which claim of the row this is, counted for ever: who holds an older one holds nothing.
+    number: int
     attempts: int
     deadline: datetime | None
     detail: dict[str, Any]
@@ -81,18 +85,26 @@ async def _insert(connection: Connection, kind: str, rows: Iterable[Due], on_con
 async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
     """Takes up to `limit` due rows, or rows whose worker died, for 15 s."""
     rows = await pool.fetch(
-        "update due_rows d set status = 'attempting', attempts = d.attempts + 1,"
+        "update due_rows d set status = 'attempting', attempts = d.attempts + 1, claim_no = d.claim_no + 1,"
         " lease_until = now() + make_interval(secs => $3)"
         " from (select corp_id, kind, key from due_rows where kind = $1 and status <> 'done' and due_at <= now()"
         " and (status = 'due' or lease_until < now()) order by due_at limit $2 for update skip locked) c"
         " where (d.corp_id, d.kind, d.key) = (c.corp_id, c.kind, c.key)"
-        " returning d.corp_id, d.key, d.generation, d.attempts, d.deadline, d.detail",
+        " returning d.corp_id, d.key, d.generation, d.claim_no, d.attempts, d.deadline, d.detail",
         kind,
         limit,
         LEASE_SECONDS,
     )
     return [
-        Claim(r["corp_id"], r["key"], r["generation"], r["attempts"], r["deadline"], json.loads(r["detail"]))
+        Claim(
+            r["corp_id"],
+            r["key"],
+            r["generation"],
+            r["claim_no"],
+            r["attempts"],
+            r["deadline"],
+            json.loads(r["detail"]),
+        )
         for r in rows
     ]
 
@@ -111,14 +123,14 @@ async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Cla
         " status = case when d.generation = t.g then 'done' else 'due' end,"
         " done_at = case when d.generation = t.g then now() end,"
         " attempts = case when d.generation = t.g then d.attempts else 0 end"
-        " from unnest($2::text[], $3::text[], $4::int[], $5::int[], $6::text[]) as t(c, k, g, a, o)"
-        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.attempts = t.a"
+        " from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[]) as t(c, k, g, a, o)"
+        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.claim_no = t.a"
         " returning d.corp_id, d.key",
         kind,
         [c.corp_id for c, _ in ordered],
         [c.key for c, _ in ordered],
         [c.generation for c, _ in ordered],
-        [c.attempts for c, _ in ordered],
+        [c.number for c, _ in ordered],
         [outcome for _, outcome in ordered],
     )
     return {(row["corp_id"], row["key"]) for row in rows}
@@ -131,15 +143,40 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
         await connection.execute(
             "update due_rows d set status = 'due', lease_until = null,"
             " due_at = case when d.generation = t.g then t.d else d.due_at end"
-            " from unnest($2::text[], $3::text[], $4::int[], $5::int[], $6::timestamptz[]) as t(c, k, g, a, d)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.attempts = t.a",
+            " from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[]) as t(c, k, g, a, d)"
+            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.claim_no = t.a",
             kind,
             [c.corp_id for c, _ in ordered],
             [c.key for c, _ in ordered],
             [c.generation for c, _ in ordered],
-            [c.attempts for c, _ in ordered],
+            [c.number for c, _ in ordered],
             [due_at for _, due_at in ordered],
         )
+
+
+@asynccontextmanager
+async def held(pool: Pool, kind: str, claim: Claim) -> AsyncIterator[None]:
+    """Renews the claim's lease while the work inside takes longer than one."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            with suppress(Exception):  # an outage ends the lease, and another worker begins anew
+                await pool.execute(
+                    "update due_rows set lease_until = now() + make_interval(secs => $5)"
+                    " where corp_id = $1 and kind = $2 and key = $3 and claim_no = $4 and status = 'attempting'",
+                    claim.corp_id,
+                    kind,
+                    claim.key,
+                    claim.number,
+                    LEASE_SECONDS,
+                )
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
 
 
 async def forget_done(pool: Pool) -> int:

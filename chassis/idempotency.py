@@ -56,7 +56,7 @@ class Once:
         request_id = self._identifiers.id_of(me.corp_id, type_of(request), body)
         row_key = (me.corp_id, me.name, key)
         async with self._outbox.transaction() as tx:
-            lock = "/".join(row_key)
+            lock = "/".join((type_of(request), *row_key))  # the services may share one database
             if not await tx.connection.fetchval("select pg_try_advisory_xact_lock(hashtextextended($1, 1))", lock):
                 raise Conflict("IDEMPOTENCY_KEY_IN_USE", "the first request with this key is at work", field=FIELD)
             known = await tx.connection.fetchrow(

@@ -14,6 +14,9 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
+from prometheus_client import Counter
+
+LOST = Counter("bihuan_log_lines_lost_total", "Log lines that could not be written")
 
 
 def _stamp(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -52,8 +55,12 @@ class Lines:
     def write_out(self) -> None:
         self._promised = None
         with self._writing:
-            self._file.write(b"".join([self._waiting.popleft() for _ in range(len(self._waiting))]))
-            self._file.flush()
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            try:
+                self._file.write(b"".join(lines))
+                self._file.flush()
+            except OSError:  # a full disk, a pipe nobody reads: to log that would come back here
+                LOST.inc(len(lines))
 
 
 class _Libraries(logging.Handler):

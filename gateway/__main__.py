@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+from contextlib import suppress
 
 import uvloop
 
@@ -18,6 +19,8 @@ from gateway.app import create_app
 from gateway.edge import Edge
 from gateway.settings import Settings
 from gateway.stream import Hub
+
+MOST_FILES = 65_536
 
 
 async def main(settings: Settings) -> None:
@@ -61,8 +64,10 @@ async def main(settings: Settings) -> None:
 
 def _allow_many_connections() -> None:
     """Every open stream is a file; many systems allow a process 1024 until it asks for more."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    with suppress(ValueError, OSError):  # fewer streams then
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), most))
 
 
 if __name__ == "__main__":

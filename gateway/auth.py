@@ -1,10 +1,13 @@
-"""Who is at the door: WeCom sign-in makes a session, programs bring an API key. Sessions are signed, not stored."""
+"""Who is at the door: WeCom sign-in makes a session, programs bring an API key. Sessions are signed, not stored;
+those that were ended are."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections import OrderedDict
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +21,7 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 from chassis.caller import Caller
 from chassis.corps import Corp, Corps
 from chassis.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from chassis.moments import stamp
 from chassis.rpc import call_metadata
 from gateway.settings import Settings
 
@@ -56,7 +60,7 @@ class Doorkeeper:
         return await self._session(cookie)
 
     async def _session(self, token: str) -> Caller:
-        """The token says who; identity says whether they still are, and as what."""
+        """The token says who; identity says whether they still are, as what, and that they have not signed out."""
         known = self._remembered((token,))
         if known is not None:
             return known
@@ -64,17 +68,13 @@ class Doorkeeper:
         corp_id, userid = claims["corp"], claims["sub"]
         if self._corps.find(corp_id) is None:
             raise Unauthenticated("TOKEN_WRONG", "the token's corp is not served here")
-        known = self._remembered((corp_id, userid))
-        if known is None:
-            answer = await self._identity.CheckMember(
-                pb.CheckMemberRequest(corp_id=corp_id, userid=userid),
-                timeout=5,
-                metadata=call_metadata(self._settings.service_key),
-            )
-            known = self._remember((corp_id, userid), Caller(corp_id, userid, _role(answer.role)))
-        # As long as the employee is remembered, and no longer than the token lasts.
-        until = min(self._known[corp_id, userid][1], time.monotonic() + claims["exp"] - time.time())
-        return self._remember((token,), known, until)
+        answer = await self._identity.CheckMember(
+            pb.CheckMemberRequest(corp_id=corp_id, userid=userid, session_id=claims.get("jti", "")),
+            timeout=5,
+            metadata=call_metadata(self._settings.service_key),
+        )
+        seconds = min(MEMORY_SECONDS, claims["exp"] - time.time())  # no longer than the token lasts
+        return self._remember((token,), Caller(corp_id, userid, _role(answer.role)), seconds)
 
     async def _key_holder(self, key: str) -> Caller:
         known = self._remembered((key,))
@@ -89,9 +89,9 @@ class Doorkeeper:
         caller, until = self._known.get(who, (None, 0.0))
         return caller if until > time.monotonic() else None
 
-    def _remember(self, who: tuple[str, ...], caller: Caller, until: float | None = None) -> Caller:
+    def _remember(self, who: tuple[str, ...], caller: Caller, seconds: float = MEMORY_SECONDS) -> Caller:
         self._known.pop(who, None)  # the newest stand last: the first ones are forgotten
-        self._known[who] = (caller, time.monotonic() + MEMORY_SECONDS if until is None else until)
+        self._known[who] = (caller, time.monotonic() + seconds)
         while len(self._known) > CALLERS_REMEMBERED:
             self._known.popitem(last=False)
         return caller
@@ -130,6 +130,20 @@ class Doorkeeper:
         return response
 
     async def logout(self, request: web.Request) -> web.Response:
+        """Ends the session for good: a copy of its token opens nothing either."""
+        token = request.cookies.get(COOKIE) or request.headers.get("Authorization", "").partition(" ")[2].strip()
+        with suppress(Unauthenticated):  # nothing to end
+            claims = self._open(token, "session")
+            self._known.pop((token,), None)
+            await self._identity.EndSession(
+                pb.EndSessionRequest(
+                    corp_id=claims["corp"],
+                    session_id=claims.get("jti", ""),
+                    until=stamp(datetime.fromtimestamp(claims["exp"], UTC)),
+                ),
+                timeout=5,
+                metadata=call_metadata(self._settings.service_key),
+            )
         response = web.Response(status=204)
         response.del_cookie(COOKIE, path="/")
         return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from aiohttp import web
 from bihuan.common.v1.identifier_pb2 import Identifier
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
@@ -15,6 +16,15 @@ from chassis.sealing import Sealer
 
 # WeCom and the malls give five seconds.
 CONFIRM_SECONDS = 4.0
+
+
+async def read_body(request: web.Request, most: int) -> bytes:
+    """At most so many bytes, whether the sender has said how many they are or sends them in chunks."""
+    length = request.content_length or 0
+    body = await request.read() if length <= most else b""
+    if max(length, len(body)) > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=max(length, len(body)))
+    return body
 
 
 class Edge:

@@ -79,7 +79,7 @@ class Hub:
         self._js = js
         self._readers: dict[str, set[Reader]] = defaultdict(set)  # by subject, or its beginning for a whole corp
         self._open = 0
-        self._last = 0
+        self._last: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -148,7 +148,7 @@ class Hub:
     async def _follow(self) -> None:
         """One ephemeral consumer; after a loss the next one begins behind the last event that was seen."""
         newest = (await self._js.stream_info(STREAM)).state.last_seq
-        if self._last == 0 or self._last > newest:  # the latter: the stream was made anew
+        if self._last is None or self._last > newest:  # the latter: the stream was made anew
             self._last = newest
         info = await self._js.add_consumer(
             STREAM,
@@ -168,7 +168,7 @@ class Hub:
                     await self._js.consumer_info(STREAM, info.name)  # raises when a restart took it
                 for message in messages:
                     sequence = message.metadata.sequence.stream
-                    if sequence > self._last:
+                    if self._last is None or sequence > self._last:
                         self._last = sequence
                         self._fan_out(Event(sequence, message.subject, message.data))
         finally:

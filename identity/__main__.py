@@ -51,6 +51,8 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.consume(*consumers.OTHERS)
 
+    access = Access(service.pool, book)
+    service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
         customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, Customers(service.pool, service.sealer)
     )
@@ -60,7 +62,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
-        AccessDoor(Access(service.pool, book), service.sealer, service.once),
+        AccessDoor(access, service.sealer, service.once),
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,

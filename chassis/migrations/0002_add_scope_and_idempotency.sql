@@ -23,3 +23,6 @@ create table idempotent_requests (
 create index idempotent_requests_age on idempotent_requests (at);
 
 create index dead_letters_open on dead_letters (corp_id, at, durable, fact_id) where replayed_at is null;
+
+-- Counts the claims of a row, so that a worker that was frozen past its lease can be told from the one after it.
+alter table due_rows add column claim_no bigint not null default 0;

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from chassis.errors import NotFound
 from gateway import keys
+from gateway.edge import read_body
 from gateway.mall import youzan
 
 MOST_BYTES = 1024 * 1024
@@ -25,10 +26,8 @@ async def receive(request: web.Request) -> web.Response:
         raise NotFound("MALL_UNKNOWN", "no such corp or mall is configured")
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="expected application/json")
-    if (request.content_length or 0) > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(max_size=MOST_BYTES, actual_size=request.content_length or 0)
     # Verified over the bytes as they came; parsed only afterwards.
-    body = await request.read()
+    body = await read_body(request, MOST_BYTES)
     youzan.verify(mall, request.headers.get("Event-Sign", ""), request.headers.get("Client-Id", ""), body)
     edge = request.app[keys.EDGE]
     message = youzan.read(edge, corp.corp_id, mall, body, datetime.now(UTC))

@@ -12,6 +12,7 @@ from chassis.corps import App, Corp
 from chassis.errors import Forbidden, Invalid, NotFound
 from chassis.wecom.crypto import CallbackCrypto
 from gateway import keys
+from gateway.edge import read_body
 from gateway.wecom.events import read
 from gateway.wecom.xml import read_fields
 
@@ -35,9 +36,7 @@ async def receive(request: web.Request) -> web.Response:
     corp, app, crypto = _app(request)
     if request.content_type not in XML_TYPES:
         raise web.HTTPUnsupportedMediaType(text=f"expected {XML_TYPES[0]}")
-    if (request.content_length or 0) > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(max_size=MOST_BYTES, actual_size=request.content_length or 0)
-    envelope = read_fields(await request.read(), "body")
+    envelope = read_fields(await read_body(request, MOST_BYTES), "body")
     encrypted = envelope.get("Encrypt", "")
     if not encrypted:
         raise Invalid("ENCRYPT_MISSING", field="Encrypt", expected="the encrypted message")

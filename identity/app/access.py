@@ -7,6 +7,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -46,9 +47,20 @@ class Access:
             raise Unauthenticated("SIGN_IN_CODE_WRONG", "WeCom does not know this code", field="code") from error
         return userid, await self.role_of(corp_id, userid)
 
-    async def role_of(self, corp_id: str, userid: str) -> str:
-        """Raises Forbidden for somebody who is no active member, now."""
+    async def end_session(self, corp_id: str, session_id: str, until: datetime) -> None:
         async with self._pool.acquire() as connection:
+            await store.end_session(connection, corp_id, session_id, until)
+
+    async def forget_sessions(self) -> int:
+        """Those whose tokens have expired by themselves."""
+        async with self._pool.acquire() as connection:
+            return await store.forget_sessions(connection)
+
+    async def role_of(self, corp_id: str, userid: str, session_id: str = "") -> str:
+        """Raises Forbidden for somebody who is no active member, now; Unauthenticated for a session that was ended."""
+        async with self._pool.acquire() as connection:
+            if session_id and await store.is_ended(connection, corp_id, session_id):
+                raise Unauthenticated("SESSION_ENDED", "signed out: sign in again")
             if not userid or not await staff.is_active(connection, corp_id, userid):
                 raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
             return await store.role_of(connection, corp_id, userid) or "FRONTLINE"

@@ -27,8 +27,10 @@ class Gap:
     userid: str
     ours: int
     wecoms: int
-    missing: Sequence[str]
-    surplus: int
+    missing: Sequence[str] = ()
+    surplus: int = 0
+    # Not 0: WeCom's reason for not telling.
+    errcode: int = 0
 
 
 class RelationGaps:
@@ -40,9 +42,11 @@ class RelationGaps:
         async with self._pool.acquire() as connection:
             userids = await staff.active_after(connection, corp_id, after, limit)
         try:
-            theirs = await asyncio.gather(*(self._lists.followed(corp_id, userid) for userid in userids))
-        except (WeComError, WeComAway) as error:
-            raise Unavailable("WECOM_AWAY", str(error)) from error
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(self._listed(corp_id, userid)) for userid in userids]
+        except* (WeComError, WeComAway) as errors:
+            raise Unavailable("WECOM_AWAY", str(errors.exceptions[0])) from errors
+        theirs = [task.result() for task in asked]
         # Read after WeCom's lists: what was on its way meanwhile is then no gap.
         async with self._pool.acquire() as connection:
             ours = await relations.in_wecoms_list(connection, corp_id, userids)
@@ -51,7 +55,18 @@ class RelationGaps:
             for userid, listed in zip(userids, theirs, strict=True)
         ]
 
-    def _compare(self, corp_id: str, userid: str, ours: set[str], listed: Sequence[str]) -> Gap:
+    async def _listed(self, corp_id: str, userid: str) -> Sequence[str] | int:
+        """The list, or the errcode of one that WeCom refuses for good, such as that of a member who has just left."""
+        try:
+            return await self._lists.followed(corp_id, userid)
+        except WeComError as error:
+            if error.passing:
+                raise
+            return error.errcode
+
+    def _compare(self, corp_id: str, userid: str, ours: set[str], listed: Sequence[str] | int) -> Gap:
+        if isinstance(listed, int):
+            return Gap(userid, len(ours), 0, errcode=listed)
         by_id = {}
         for value in listed:
             name = self._identifiers.name(corp_id, "external_userid", value)

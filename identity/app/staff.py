@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from chassis import due
 from chassis.errors import Invalid, NotFound, Precondition
@@ -67,7 +67,8 @@ class Staff:
 
     async def perform_book(self, claim: due.Claim) -> None:
         try:
-            await self.read_book(claim.corp_id)
+            async with due.held(self._outbox.pool, BOOK, claim):  # a large corp's book takes longer than a lease
+                await self.read_book(claim.corp_id)
             next_time = datetime.now(UTC) + self._every
         except (WeComError, WeComAway) as error:
             log.warning("staff_sync_failed", corp_id=claim.corp_id, error=str(error))
@@ -88,6 +89,7 @@ class Staff:
                     await due.postpone(tx.connection, MEMBER, [(claim, began + PATIENCE * min(claim.attempts, 30))])
             return
         async with self._outbox.transaction() as tx:
+            await departments.lock_book(tx.connection, claim.corp_id)
             await self._place(tx, claim.corp_id, {claim.key: member}, began)
             await due.finish(tx.connection, MEMBER, [(claim, "read")])
 
@@ -99,7 +101,10 @@ class Staff:
             member.userid: member for member in await self._book.members(corp_id, [d.department_id for d in tree])
         }
         async with self._outbox.transaction() as tx:
-            await departments.replace(tx.connection, corp_id, [(d.department_id, d.parent_id, d.name) for d in tree])
+            if await departments.lock_book(tx.connection, corp_id) > began:
+                return len(members)  # a later reading has been faster
+            rows = [(d.department_id, d.parent_id, d.name) for d in tree]
+            await departments.replace(tx.connection, corp_id, rows, began)
             gone = dict.fromkeys(await store.active_userids(tx.connection, corp_id))
             changed = await self._place(tx, corp_id, {**gone, **members}, began)
         log.info("staff_synced", corp_id=corp_id, members=len(members), changed=changed)
@@ -113,6 +118,7 @@ class Staff:
             expected = f"at most {MOST_MANAGED}, and only for ROLE_MANAGER"
             raise Invalid("DEPARTMENTS_WRONG", field="departmentIds", expected=expected)
         async with self._outbox.transaction() as tx:
+            await departments.lock_book(tx.connection, corp_id)
             parents = await departments.parents(tx.connection, corp_id)
             if not set(asked) <= set(parents):
                 raise Invalid("DEPARTMENTS_WRONG", field="departmentIds", expected="departments of the corp")
@@ -133,18 +139,28 @@ class Staff:
         known = await store.lock(tx.connection, corp_id, sorted(members))
         parents = await departments.parents(tx.connection, corp_id)
         roles = await access.roles_of(tx.connection, corp_id, sorted(members))
-        rows = []
+        rows: list[dict[str, Any]] = []
         for userid, member in members.items():
             row = known.get(userid)
-            if (row is None and member is None) or (row is not None and row["read_at"] > read_at):
+            if row is None and member is None:
                 continue
-            told = {"userid": userid, "read_at": read_at, "version": row["version"] if row is not None else 0}
+            role, granted = roles.get(userid, ("FRONTLINE", ()))
+            if row is not None and row["read_at"] > read_at:
+                # A later reading has told of the member; of the departments above them perhaps not.
+                above = list(within(row["department_ids"], parents))
+                if row["active"] and above != row["within_department_ids"]:
+                    rows.append({**row, "within_department_ids": above})
+                continue
+            told: dict[str, Any] = {
+                "userid": userid,
+                "read_at": read_at,
+                "version": row["version"] if row is not None else 0,
+            }
             if member is None:
                 assert row is not None
                 told |= {key: row[key] for key in ("sealed_name", "department_ids", "within_department_ids")}
                 told |= {"active": False, "fingerprint": "", "managed_department_ids": []}
             else:
-                role, granted = roles.get(userid, ("FRONTLINE", ()))
                 own = sorted(set(member.department_ids))
                 fingerprint = self._identifiers.id_of(corp_id, "member", json.dumps([userid, member.name, own]))
                 told |= {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from bihuan.access.v1.access_pb2 import Role
@@ -34,8 +35,12 @@ class AccessDoor(grpc_pb.AccessServiceServicer):
         return pb.SignInResponse(userid=userid, role=Role.Value(f"ROLE_{role}"))
 
     async def CheckMember(self, request: pb.CheckMemberRequest, context: Any) -> pb.CheckMemberResponse:
-        role = await self._access.role_of(request.corp_id, request.userid)
+        role = await self._access.role_of(request.corp_id, request.userid, request.session_id)
         return pb.CheckMemberResponse(role=Role.Value(f"ROLE_{role}"))
+
+    async def EndSession(self, request: pb.EndSessionRequest, context: Any) -> pb.EndSessionResponse:
+        await self._access.end_session(request.corp_id, request.session_id, request.until.ToDatetime(UTC))
+        return pb.EndSessionResponse()
 
     async def VerifyApiKey(self, request: pb.VerifyApiKeyRequest, context: Any) -> pb.VerifyApiKeyResponse:
         holder = await self._access.verify_key(request.key)

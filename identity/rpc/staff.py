@@ -65,10 +65,15 @@ class StaffMembers(grpc_pb.StaffServiceServicer):
         return pb.ListRelationGapsResponse(
             gaps=[
                 pb.RelationGap(
-                    userid=gap.userid, ours=gap.ours, wecoms=gap.wecoms, missing=gap.missing, surplus=gap.surplus
+                    userid=gap.userid,
+                    ours=gap.ours,
+                    wecoms=gap.wecoms,
+                    missing=gap.missing,
+                    surplus=gap.surplus,
+                    errcode=gap.errcode,
                 )
                 for gap in looked_at
-                if gap.missing or gap.surplus
+                if gap.missing or gap.surplus or gap.errcode
             ],
             staff=len(looked_at),
             ours=sum(gap.ours for gap in looked_at),

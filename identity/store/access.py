@@ -1,8 +1,9 @@
-"""Roles and API keys."""
+"""Roles, API keys, and sessions that were ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from chassis.pool import Connection, Row
 
@@ -86,3 +87,25 @@ async def revoke(connection: Connection, corp_id: str, api_key_id: str) -> bool:
         api_key_id,
     )
     return bool(status == "UPDATE 1")
+
+
+async def end_session(connection: Connection, corp_id: str, session_id: str, until: datetime) -> None:
+    await connection.execute(
+        "insert into ended_sessions (corp_id, session_id, until) values ($1, $2, $3) on conflict do nothing",
+        corp_id,
+        session_id,
+        until,
+    )
+
+
+async def is_ended(connection: Connection, corp_id: str, session_id: str) -> bool:
+    return bool(
+        await connection.fetchval(
+            "select true from ended_sessions where corp_id = $1 and session_id = $2", corp_id, session_id
+        )
+    )
+
+
+async def forget_sessions(connection: Connection) -> int:
+    status = await connection.execute("delete from ended_sessions where until < now()")
+    return int(status.split()[-1])

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.pool import Connection, Row
 
 
-async def replace(connection: Connection, corp_id: str, rows: Sequence[tuple[int, int | None, str]]) -> None:
+async def lock_book(connection: Connection, corp_id: str) -> datetime:
+    """Nobody else changes the corp's departments or staff until the transaction ends. Returns when the reading began
+    that the departments are from."""
+    await connection.execute("insert into address_books (corp_id) values ($1) on conflict do nothing", corp_id)
+    read_at: datetime = await connection.fetchval(
+        "select read_at from address_books where corp_id = $1 for update", corp_id
+    )
+    return read_at
+
+
+async def replace(
+    connection: Connection, corp_id: str, rows: Sequence[tuple[int, int | None, str]], read_at: datetime
+) -> None:
     """The corp's departments from now on: (id, parent, name)."""
+    await connection.execute("update address_books set read_at = $2 where corp_id = $1", corp_id, read_at)
     ordered = sorted(rows)
     await connection.execute(
         "delete from departments where corp_id = $1 and department_id <> all($2::bigint[])",

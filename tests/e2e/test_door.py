@@ -8,7 +8,7 @@ import json
 import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -151,6 +151,30 @@ async def quiet(admin: Client) -> None:
         return bool((await admin.ask_sandbox("/sandbox/deliveries"))["open"] == 0)
 
     await until(nothing_open)
+
+
+async def test_a_body_in_chunks_is_measured_too(admin: Client, suite: Suite) -> None:
+    """Without a Content-Length; and of a shape that must not be searched again and again."""
+
+    async def chunks(raw: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(raw), 8192):
+            yield raw[start : start + 8192]
+
+    sender = WeComSender(suite)
+    for raw, status in (
+        (b"<xml>" + b"<A><![CDATA[" * 100_000 + b"</xml>", 413),
+        (b"<xml>" + b"<A><![CDATA[" * 20_000 + b"</xml>", 400),
+    ):
+        headers = {"Content-Type": "text/xml"}
+        async with admin.session.post(
+            sender.url, data=chunks(raw), params=sender.query("x"), headers=headers
+        ) as answer:
+            assert answer.status == status
+    keys = suite.home.keys
+    address = f"{suite.gateway}/mall/{keys['corp_id']}/yz-main"
+    headers = {"Content-Type": "application/json"}
+    async with admin.session.post(address, data=chunks(b"x" * (1024 * 1024 + 1)), headers=headers) as answer:
+        assert answer.status == 413
 
 
 async def test_the_good_callback_is_accepted_and_its_retry_is_one_fact(admin: Client, suite: Suite) -> None:

@@ -33,6 +33,8 @@ FREEZE_SECONDS = 33.0
 # NATS is the door's floor: frozen for longer than WeCom re-sends, deliveries are given up (test_gap.py).
 NATS_FREEZE_SECONDS = 6.0
 CUT_SECONDS = 14.0
+# Of each of the two replays: what two cores carry with everything running twice.
+SOAK_PER_SECOND = 110.0
 # A welcome whose attempt was cut is repeated after its lease, inside WeCom's 20 seconds.
 CALL_SECONDS, CODE_SECONDS = 5.0, 20.0
 KILL, FREEZE, CUT = "kill", "freeze", "cut"
@@ -241,7 +243,7 @@ async def soak(minutes: float, seed: int, buyers: int) -> int:
             while rounds == 0 or time.monotonic() < deadline:
                 cells = spread(CELLS, 3, seed + rounds // 3)[rounds % 3]
                 mine = corp_ids[2 * rounds : 2 * rounds + 2]
-                await play(ground, mine, cells, seed + rounds, buyers=buyers, per_second=0.0 if not buyers else 90.0)
+                await play(ground, mine, cells, seed + rounds, buyers=buyers, per_second=SOAK_PER_SECOND)
                 rounds += 1
                 struck = ", ".join(f"{cell.process} {cell.phase}" for cell in cells)
                 print(

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
 
 import jwt
@@ -92,6 +93,7 @@ class Newsroom:
         self.ground, self.client, self.js = ground, client, js
         self._number = 0
 
+    @cache  # noqa: B019  (lives as long as the tests)
     def token(self, userid: str) -> str:
         claims = {"corp": self.client.corp_id, "sub": userid, "aud": "session", "exp": int(time.time()) + 600}
         return jwt.encode(claims, self.ground.suite.home.keys["session"], "HS256")

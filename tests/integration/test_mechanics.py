@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from chassis.consumer import Consumer, Durable
 from chassis.effects import Effects
 from chassis.errors import Invalid, Unavailable
 from chassis.facts import Fact, Received, state_fact
-from chassis.outbox import Tx
+from chassis.identifiers import Identifiers
+from chassis.outbox import Outbox, Tx
 from chassis.pool import is_outage, open_pool
 from chassis.schema import CHASSIS, migrate, read_folder
 from chassis.sealing import Sealer
@@ -29,6 +31,7 @@ from chassis.wecom import budget
 from chassis.wecom.token import Token
 from deploy.local import postgres as local_postgres
 from deploy.local.home import SERVICES
+from identity.app.staff import Department, Member, Staff
 from tests import facts as f
 from tests.conftest import CORP, ROOT, Room, Servers
 from tests.waiting import until
@@ -275,6 +278,88 @@ async def test_replicas_migrate_once_and_an_edited_file_is_refused(servers: Serv
     (tmp_path / "0003_skip.sql").write_text("select 1")
     with pytest.raises(ValueError, match="expected number 0002"):
         await migrate(url, "things", tmp_path)
+
+
+async def test_staff_of_the_first_release_are_read_anew_after_an_upgrade(
+    servers: Servers, jetstream: JetStreamContext, sealer: Sealer, identifiers: Identifiers, tmp_path: Path
+) -> None:
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute("create database upgrading")
+    await admin.close()
+    url, first = servers.url("upgrading"), tmp_path / "first"
+    first.mkdir()
+    shutil.copy(ROOT / "identity/migrations/0001_create_identity.sql", first)
+    await migrate(url, "identity", first)
+    pool = await open_pool(url, "identity", size=2)
+    await pool.execute(
+        "insert into staff values ($1, 'anna', $2, 'old', '{2}', true, 7)", CORP, sealer.seal(CORP, "安娜")
+    )
+    await migrate(url, "identity", ROOT / "identity/migrations")
+    outbox = Outbox(pool, jetstream, "identity")
+    staff = Staff(outbox, Book(), sealer, identifiers, timedelta(hours=1))
+    assert await staff.read_book(CORP) == 1
+    row = await pool.fetchrow("select * from staff")
+    assert row is not None
+    assert (row["version"], row["within_department_ids"], row["active"]) == (8, [1, 2], True)
+    await outbox.drain()
+    await pool.close()
+
+
+class Book:
+    """An address book of one member, in a store under the root."""
+
+    async def departments(self, corp_id: str) -> list[Department]:
+        return [Department(1, None, "总部"), Department(2, 1, "门店")]
+
+    async def members(self, corp_id: str, department_ids: Iterable[int]) -> list[Member]:
+        return [Member("anna", "安娜", (2,))]
+
+    async def member(self, corp_id: str, userid: str) -> Member | None:
+        return Member("anna", "安娜", (2,))
+
+
+async def test_who_was_frozen_past_the_lease_writes_nothing(rooms: Rooms) -> None:
+    """Even when the row has been finished, asked for again and claimed by a third worker meanwhile."""
+    now = datetime.now(UTC)
+    async with rooms("identity") as room, room.pool.acquire() as connection:
+        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
+        (frozen,) = await due.claim(room.pool, "test", 1)
+        await room.pool.execute("update due_rows set lease_until = now() - interval '1 second'")
+        (second,) = await due.claim(room.pool, "test", 1)
+        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
+        assert await due.finish(connection, "test", [(second, "ok")]) == {(CORP, "a")}
+        (third,) = await due.claim(room.pool, "test", 1)
+        assert await due.finish(connection, "test", [(frozen, "late")]) == set()
+        await due.postpone(connection, "test", [(frozen, now)])
+        assert await due.claim(room.pool, "test", 1) == [], "the third still holds it"
+        assert await due.finish(connection, "test", [(third, "ok")]) == {(CORP, "a")}
+
+
+async def test_a_replay_that_is_asked_for_twice_at_once_is_one(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    taken: list[str] = []
+    poison = {"t-twice-0"}
+    async with rooms("identity") as room, Running(room, jetstream, "t-twice", recorder(taken, poison)) as running:
+        await running.send(1)
+        await until(lambda: room.rows("select 1 from dead_letters"))
+        poison.clear()
+        async with room.pool.acquire() as one, room.pool.acquire() as other:
+            rows = await dead_letters.page(one, CORP, None, None, 10)
+            replayed = await asyncio.gather(
+                dead_letters.replay(one, jetstream, rows), dead_letters.replay(other, jetstream, rows)
+            )
+        assert sorted(replayed) == [0, 1]
+        await until(lambda: taken == ["t-twice-0"])
+        await until(lambda: _settled(jetstream, "t-twice"))
+        assert taken == ["t-twice-0"]
+        # Buried again and replayed again, inside the window in which JetStream knows message ids.
+        poison.add("t-twice-0")
+        await room.pool.execute("update dead_letters set replayed_at = null")
+        async with room.pool.acquire() as one:
+            await dead_letters.replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
+            await until(lambda: room.rows("select 1 from dead_letters where replayed_at is null"))
+            poison.clear()
+            await dead_letters.replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
+        await until(lambda: len(taken) == 2)
 
 
 async def test_no_service_can_read_anothers_schema(servers: Servers) -> None:
