@@ -17,8 +17,8 @@ from chassis.service import patiently
 from chassis.web import serve
 from gateway.app import create_app
 from gateway.edge import Edge
+from gateway.hub import Hub
 from gateway.settings import Settings
-from gateway.stream import Hub
 
 MOST_FILES = 65_536
 

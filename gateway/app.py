@@ -15,11 +15,11 @@ from chassis.web import add_health_routes
 from gateway import auth, keys, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
+from gateway.hub import Hub
 from gateway.mall import webhook
 from gateway.problems import one_line_per_request
 from gateway.rest import openapi, routes
 from gateway.settings import Settings
-from gateway.stream import Hub
 from gateway.wecom import callback
 
 MOST_BODY_BYTES = 1024 * 1024

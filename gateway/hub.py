@@ -1,0 +1,163 @@
+"""All open streams of a process over one subscription to STAFF: fanned out in memory to bounded queues; what a client
+missed is read back from the stream directly. The event id is the message's sequence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError, NotFoundError
+from prometheus_client import Counter, Gauge
+
+from chassis.errors import Limited, Unavailable
+from chassis.logs import log
+from chassis.pull import Pull
+
+STREAM = "STAFF"
+# A reader that falls this far behind is dropped and resumes by its last id.
+QUEUE = 256
+MOST_STREAMS = 5000
+BATCH = 256
+# Who was away for longer than this many events of the whole house starts anew.
+MOST_MISSED = 20_000
+IDLE_SECONDS = 60.0
+OPEN = Gauge("bihuan_open_streams", "Live streams open at this gateway")
+DROPPED = Counter("bihuan_streams_dropped_total", "Live streams whose reader took nothing for too long")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    sequence: int
+    subject: str
+    payload: bytes
+
+
+NOTHING = Event(0, "", b"")
+
+
+@dataclass(eq=False)
+class Reader:
+    """One open stream. `abort` breaks its connection: a reader that takes nothing would never hear of an end."""
+
+    subject: str
+    abort: Callable[[], None]
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+
+class Hub:
+    """All streams of this process over one subscription."""
+
+    def __init__(self, js: JetStreamContext) -> None:
+        self._js = js
+        self._readers: dict[str, set[Reader]] = defaultdict(set)  # by subject, or its beginning for a whole corp
+        self._open = 0
+        self._last: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends every stream; the clients resume elsewhere."""
+        if self._task is not None:
+            self._task.cancel()
+        for readers in list(self._readers.values()):
+            for reader in list(readers):
+                self.leave(reader)
+                while not reader.queue.empty():
+                    reader.queue.get_nowait()
+                reader.queue.put_nowait(None)
+
+    def join(self, subject: str, abort: Callable[[], None]) -> Reader:
+        if self._open >= MOST_STREAMS:
+            raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
+        reader = Reader(subject, abort)
+        self._readers[subject].add(reader)
+        self._open += 1
+        OPEN.set(self._open)
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        readers = self._readers.get(reader.subject, set())
+        if reader in readers:
+            readers.discard(reader)
+            if not readers:
+                del self._readers[reader.subject]
+            self._open -= 1
+            OPEN.set(self._open)
+
+    async def since(self, sequence: int, subject: str) -> tuple[bool, list[Event]]:
+        """Events after `sequence`; False when some of them are gone from the stream, or it is too long ago."""
+        try:
+            state = (await self._js.stream_info(STREAM)).state
+            whole = sequence + 1 >= state.first_seq and sequence <= state.last_seq
+            if whole and state.last_seq - sequence > MOST_MISSED:
+                whole = False
+            events: list[Event] = []
+            position = max(sequence + 1, state.first_seq)
+            while whole and position <= state.last_seq:
+                try:
+                    raw = await self._js.get_msg(STREAM, seq=position, subject=subject, direct=True, next=True)
+                except NotFoundError:
+                    break
+                assert raw.seq is not None
+                events.append(Event(raw.seq, raw.subject or "", raw.data or b""))
+                position = raw.seq + 1
+            return whole, events
+        except (NatsError, APIError, asyncio.TimeoutError) as error:
+            raise Unavailable("BUS_AWAY", "the stream cannot be read now, try again") from error
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("stream_hub_restarts", error=repr(error))
+                await asyncio.sleep(0.5)
+
+    async def _follow(self) -> None:
+        """One ephemeral consumer; after a loss the next one begins behind the last event that was seen."""
+        newest = (await self._js.stream_info(STREAM)).state.last_seq
+        if self._last is None or self._last > newest:  # the latter: the stream was made anew
+            self._last = newest
+        info = await self._js.add_consumer(
+            STREAM,
+            ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=self._last + 1,
+                ack_policy=AckPolicy.NONE,
+                inactive_threshold=IDLE_SECONDS,
+            ),
+        )
+        pull = Pull(self._js, STREAM, info.name, BATCH)
+        await pull.open()
+        try:
+            while True:
+                messages = await pull.next_batch()
+                if not messages:
+                    await self._js.consumer_info(STREAM, info.name)  # raises when a restart took it
+                for message in messages:
+                    sequence = message.metadata.sequence.stream
+                    if self._last is None or sequence > self._last:
+                        self._last = sequence
+                        self._fan_out(Event(sequence, message.subject, message.data))
+        finally:
+            await pull.close()
+
+    def _fan_out(self, event: Event) -> None:
+        whole_corp = event.subject.rpartition(".")[0] + "."
+        for reader in (*self._readers.get(event.subject, ()), *self._readers.get(whole_corp, ())):
+            try:
+                reader.queue.put_nowait(event)
+            except asyncio.QueueFull:
+                DROPPED.inc()
+                self.leave(reader)
+                reader.abort()
