@@ -8,6 +8,7 @@ create table staff_places (
     version bigint not null,
     primary key (corp_id, userid)
 );
+create index staff_places_within on staff_places using gin (within_department_ids);
 
 -- Creates that named an Idempotency-Key, and what they were answered; written in their own transaction.
 create table idempotent_requests (

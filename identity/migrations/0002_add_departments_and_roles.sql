@@ -20,6 +20,7 @@ create table address_books (
 
 alter table staff add column within_department_ids bigint[] not null default '{}';
 alter table staff add column managed_department_ids bigint[] not null default '{}';
+create index staff_within on staff using gin (within_department_ids);
 -- When the reading of the address book began that this row is from: an older reading never overwrites it.
 alter table staff add column read_at timestamptz not null default 'epoch';
 

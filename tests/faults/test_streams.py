@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -129,6 +130,8 @@ async def news(ground: Field) -> AsyncIterator[Newsroom]:
 @pytest.mark.timeout(120)
 async def test_two_thousand_streams_on_one_gateway(ground: Field, news: Newsroom) -> None:
     """Each gets its own employee's alerts, all of them and no other's."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # our own ends of the streams are files too
     userids = [f"guide_{number % GUIDES:03d}" for number in range(STREAMS)]
     readers: list[Reader] = []
     try:
