@@ -196,8 +196,8 @@ async def sees_nothing(client: Client, customer_id: str) -> bool:
 
 
 async def within_two_seconds(condition: Any) -> None:
-    """The rule's two seconds, and three for the noise of the machine."""
-    await until(condition, seconds=5)
+    """The rule's two seconds, and one for the noise of the machine."""
+    await until(condition, seconds=3)
 
 
 async def test_scope_follows_a_transfer_and_a_department_move(suite: Suite, admin: Client) -> None:

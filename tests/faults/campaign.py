@@ -20,6 +20,7 @@ from typing import Any
 import asyncpg
 
 from deploy.local.client import Client
+from deploy.local.figures import ALERT_ID
 from deploy.local.home import SERVICES, Home, Ports
 from deploy.local.story import Result, replay, set_up
 from deploy.local.suite import SERVERS, Suite
@@ -196,6 +197,8 @@ async def check(suite: Suite, client: Client, result: Result, windows: Windows) 
     wrong = [figure for figure in result.figures if not figure["equal"]]
     assert not wrong, (dict(windows.by_name), wrong)
     assert result.replay["given_up"] == 0
+    told = [one for content in await client.received_messages() for one in ALERT_ID.findall(content)]
+    assert len(told) == len(set(told)), "an alert reached a phone twice"
     calls = (await client.ask_sandbox("/sandbox/calls", api="externalcontact/send_welcome_msg"))["calls"]
     check_welcomes([call for call in calls if call["corp_id"] == client.corp_id], figures, windows)
 

@@ -222,7 +222,13 @@ async def test_no_event_goes_to_somebody_who_has_left(ground: Field, news: Newsr
         return any(one["userid"] == "guide_005" and not one["active"] for one in listed["staff"])
 
     await until(gone)
-    await asyncio.sleep(2.1)  # as long as the doorkeeper may remember
+    bearer = {"Authorization": f"Bearer {news.token('guide_005')}"}
+
+    async def door_knows() -> bool:
+        async with news.client.session.get(f"{ground.suite.gateway}/api/v1/me", headers=bearer) as answer:
+            return answer.status == 403
+
+    await until(door_knows)
     await news.alert("guide_005")
     await until(lambda: reader.ended)
     assert reader.alerts == told
