@@ -126,8 +126,12 @@ async def refused(
         assert problem["reason"] == reason or not reason
         assert "success" not in text
     assert await edge_messages(client, suite) == edge
-    lines = (suite.home.logs / "gateway.log").read_text().splitlines()
-    assert sum(problem["requestId"] in line for line in lines) == 1
+
+    def lines() -> list[str]:  # written when the loop's turn ends, which can be after the answer has come
+        written = (suite.home.logs / "gateway.log").read_text().splitlines()
+        return [line for line in written if problem["requestId"] in line]
+
+    assert len(await until(lines)) == 1
 
 
 async def edge_messages(client: Client, suite: Suite) -> int:
