@@ -7,7 +7,6 @@ import itertools
 import random
 from collections.abc import Iterable
 
-import nats
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -17,6 +16,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from chassis.connection import Connection
 from chassis.errors import Unavailable
 from chassis.facts import Fact
 from chassis.logs import log
@@ -58,13 +58,14 @@ async def connect(url: str, name: str) -> Client:
     async def on_reconnect() -> None:
         log.info("nats_reconnected")
 
-    return await nats.connect(
+    connection = Connection()
+    await connection.connect(
         url,
         name=name,
         error_cb=on_error,
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
-        reconnect_time_wait=0.2,
+        reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; it is only slept
         max_reconnect_attempts=-1,
         connect_timeout=5,
         # A server that does not answer is noticed after some ten seconds, not after minutes.
@@ -73,6 +74,7 @@ async def connect(url: str, name: str) -> Client:
         allow_reconnect=True,
         pending_size=32 * 1024 * 1024,
     )
+    return connection
 
 
 async def declare_streams(js: JetStreamContext, replicas: int) -> None:

@@ -85,7 +85,7 @@ def read(fact: Received) -> OrderMessage:
 
 async def attribute_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> None:
     await assign_identifiers(tx, [fact.message for fact in facts])
-    await attribution.mark(
+    await attribution.mark_people(
         tx.connection, [(fact.corp_id, one) for fact in facts for one in fact.message.identifier_ids]
     )
 
@@ -107,7 +107,7 @@ async def attribute_on_relation_changed(tx: Tx, facts: Sequence[Received]) -> No
         for key, message in newest.items()
     }
     await attribution.save_relations(tx.connection, relations)
-    await attribution.mark(tx.connection, [(corp_id, contact_id) for corp_id, contact_id, _ in newest])
+    await attribution.mark_people(tx.connection, [(corp_id, contact_id) for corp_id, contact_id, _ in newest])
 
 
 async def attribute_on_customer_acquired(tx: Tx, facts: Sequence[Received]) -> None:
@@ -131,7 +131,7 @@ async def attribute_on_customer_acquired(tx: Tx, facts: Sequence[Received]) -> N
             for (corp_id, touch_id), message in newest.items()
         ],
     )
-    await attribution.mark(tx.connection, [(corp_id, m.contact.id) for (corp_id, _), m in newest.items()])
+    await attribution.mark_people(tx.connection, [(corp_id, m.contact.id) for (corp_id, _), m in newest.items()])
 
 
 async def scope_on_staff_placed(tx: Tx, facts: Sequence[Received]) -> None:

@@ -34,7 +34,7 @@ class Attribution:
         self._limit = MARKS
 
     async def work(self) -> int:
-        """Takes marks and attributes; returns how many people were looked at.
+        """Takes marks and attributes; returns how many marks were taken, 0 when no more wait.
 
         A mark that cannot be worked on is found by taking fewer and fewer, and set aside: the others go on.
         """
@@ -46,20 +46,21 @@ class Attribution:
             if self._limit == 1:
                 log.exception("attribution_impossible")
                 async with self._outbox.transaction() as tx:
-                    return len(await store.take_marks(tx.connection, 1))
+                    return (await store.take_marks(tx.connection, 1)).count
             self._limit = max(1, self._limit // 8)
             return 1
+        drained = taken < self._limit
         self._limit = min(MARKS, self._limit * 2)
-        return taken
+        return 0 if drained else taken
 
     async def _pass(self) -> int:
         async with self._outbox.transaction() as tx:
-            marked = await store.take_marks(tx.connection, self._limit)
-            if marked:
-                orders = await store.lock_orders_of(tx.connection, marked)
+            marks = await store.take_marks(tx.connection, self._limit)
+            if marks.count:
+                orders = await store.lock_orders_of(tx.connection, marks)
                 if orders:
                     await self._attribute(tx, orders)
-        return len(marked)
+        return marks.count
 
     async def _attribute(self, tx: Tx, orders: Mapping[Key, Row]) -> None:
         changed = await store.attribute(tx.connection, list(orders), self._days)

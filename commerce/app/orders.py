@@ -71,7 +71,7 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
     }
     await store.replace_lines(
         tx.connection,
-        list(newest),
+        [key for key in newest if locked[key]["detail_rank"] is not None],
         [
             (*key, line.line_id, line.product_id, line.title, line.quantity, line.paid_fen)
             for key, m in newest.items()
@@ -80,8 +80,7 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
     )
     await _take_refunds(tx, messages, {key: updated.get(key, locked[key]) for key in by_order}, durable)
     await _ask_who_buys(tx, messages, query_delay)
-    buyers = [(key[0], row["buyer_id"]) for key, row in {**locked, **updated}.items() if row["buyer_id"]]
-    await attribution.mark(tx.connection, buyers)
+    await attribution.mark_orders(tx.connection, by_order)
 
 
 async def _take_refunds(

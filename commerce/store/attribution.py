@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chassis.pool import Connection, Row
@@ -11,8 +12,17 @@ from commerce.store.orders import Key
 Identifier = tuple[str, str]  # corp, identifier id
 
 
-async def mark(connection: Connection, identifiers: Iterable[Identifier]) -> None:
-    """Asks for the orders of these people to be attributed anew."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is to be attributed anew: all orders of these people, and these orders. `count` is of rows taken."""
+
+    people: Sequence[Identifier]
+    orders: Sequence[Key]
+    count: int
+
+
+async def mark_people(connection: Connection, identifiers: Iterable[Identifier]) -> None:
+    """Asks for all orders of these people to be attributed anew."""
     ordered = sorted(set(identifiers))
     if ordered:
         await connection.execute(
@@ -21,27 +31,43 @@ async def mark(connection: Connection, identifiers: Iterable[Identifier]) -> Non
         )
 
 
-async def take_marks(connection: Connection, limit: int) -> list[Identifier]:
+async def mark_orders(connection: Connection, keys: Iterable[Key]) -> None:
+    """Asks for these orders to be attributed anew."""
+    ordered = sorted(set(keys))
+    if ordered:
+        await connection.execute(
+            "insert into attribution_marks (corp_id, mall_id, order_id)"
+            " select * from unnest($1::text[], $2::text[], $3::text[])",
+            *zip(*ordered, strict=True),
+        )
+
+
+async def take_marks(connection: Connection, limit: int) -> Marks:
     rows = await connection.fetch(
         "delete from attribution_marks where (corp_id, mark_id) in (select corp_id, mark_id from attribution_marks"
-        " order by mark_id limit $1 for update skip locked) returning corp_id, identifier_id",
+        " order by mark_id limit $1 for update skip locked) returning corp_id, identifier_id, mall_id, order_id",
         limit,
     )
-    return sorted({(row["corp_id"], row["identifier_id"]) for row in rows})
+    people = {(row["corp_id"], row["identifier_id"]) for row in rows if row["order_id"] is None}
+    orders = {(row["corp_id"], row["mall_id"], row["order_id"]) for row in rows if row["order_id"] is not None}
+    return Marks(sorted(people), sorted(orders), len(rows))
 
 
-async def lock_orders_of(connection: Connection, identifiers: Sequence[Identifier]) -> dict[Key, Row]:
-    """Locks all orders of the people behind these identifiers, in key order, and returns them."""
+async def lock_orders_of(connection: Connection, marks: Marks) -> dict[Key, Row]:
+    """Locks the marked orders and all orders of the marked people, in key order, and returns them."""
     rows = await connection.fetch(
         "with marked as (select * from unnest($1::text[], $2::uuid[]) as t(corp_id, identifier_id)),"
         " people as (select corp_id, identifier_id from marked union"
         " select b.corp_id, b.identifier_id from marked m"
         " join customer_identifiers a on (a.corp_id, a.identifier_id) = (m.corp_id, m.identifier_id)"
-        " join customer_identifiers b on (b.corp_id, b.customer_id) = (a.corp_id, a.customer_id))"
-        " select o.* from orders o"
-        " join people p on (p.corp_id, p.identifier_id) = (o.corp_id, o.buyer_id)"
-        " order by o.corp_id, o.mall_id, o.order_id for update of o",
-        *zip(*identifiers, strict=True),
+        " join customer_identifiers b on (b.corp_id, b.customer_id) = (a.corp_id, a.customer_id)),"
+        " wanted as (select * from unnest($3::text[], $4::text[], $5::text[]) union"
+        " select o.corp_id, o.mall_id, o.order_id from people p"
+        " join orders o on (o.corp_id, o.buyer_id) = (p.corp_id, p.identifier_id))"
+        " select o.* from orders o where (o.corp_id, o.mall_id, o.order_id) in (select * from wanted)"
+        " and o.buyer_id is not null order by o.corp_id, o.mall_id, o.order_id for update",
+        *(zip(*marks.people, strict=True) if marks.people else ([], [])),
+        *(zip(*marks.orders, strict=True) if marks.orders else ([], [], [])),
     )
     return {(row["corp_id"], row["mall_id"], row["order_id"]): row for row in rows}
 

@@ -89,13 +89,13 @@ async def update(connection: Connection, rows: Mapping[Key, Row]) -> None:
     )
 
 
-async def replace_lines(connection: Connection, keys: Sequence[Key], rows: Iterable[tuple[Any, ...]]) -> None:
-    """The orders' lines from now on: rows of (corp, mall, order, line, product, title, quantity, fen)."""
-    if keys:
+async def replace_lines(connection: Connection, had: Sequence[Key], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Instead of the lines that the orders `had`: rows of (corp, mall, order, line, product, title, quantity, fen)."""
+    if had:
         await connection.execute(
             "delete from order_lines where (corp_id, mall_id, order_id) in"
             " (select * from unnest($1::text[], $2::text[], $3::text[]))",
-            *zip(*sorted(keys), strict=True),
+            *zip(*sorted(had), strict=True),
         )
     ordered = sorted({row[:4]: row for row in rows}.values())
     if ordered:

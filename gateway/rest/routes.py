@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
+import orjson
 import structlog
 from aiohttp import web
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToDict
 
 from chassis import idempotency
 from chassis.errors import Forbidden, Invalid, NotFound
@@ -75,8 +76,8 @@ def _handler(
                 await asyncio.sleep(pause)
         else:
             answer = await call(message, timeout=settings.call_seconds, metadata=metadata)
-        text = MessageToJson(answer, always_print_fields_with_no_presence=True, indent=None, ensure_ascii=False)
-        return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
+        body = orjson.dumps(MessageToDict(answer, always_print_fields_with_no_presence=True))
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     return serve
 

@@ -9,7 +9,7 @@ from chassis import paging
 from chassis.caller import Caller, caller, masked
 from chassis.errors import NotFound
 from chassis.moments import stamp
-from chassis.pool import Connection, Pool, Row
+from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
 from identity.domain.people import ACCOUNTS
 from identity.store import customers as store
@@ -24,19 +24,17 @@ class Customers(grpc_pb.CustomerServiceServicer):
         before = paging.uuid(page.after, "pageToken") if page.after else None
         async with self._pool.acquire() as connection:
             ids = await store.page(connection, me.corp_id, me.confined_to, before, page.size)
-            customers = await self._read(connection, me, ids)
+            rows = await store.whole(connection, me.corp_id, ids)
+        customers = [self._shown(me, rows[one]) for one in ids if one in rows]
         return pb.ListCustomersResponse(customers=customers, next_page_token=page.next_token(ids))
 
     async def GetCustomer(self, request: pb.GetCustomerRequest, context: Any) -> pb.GetCustomerResponse:
         me, asked = caller(), paging.uuid(request.customer_id, "customerId")
         async with self._pool.acquire() as connection:
-            found = await store.living_id(connection, me.corp_id, asked, me.confined_to)
-            if found is None:
-                raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")
-            read = await self._read(connection, me, [found])
-        if not read:
-            raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")  # merged or dissolved meanwhile
-        return pb.GetCustomerResponse(customer=read[0])
+            row = await store.get(connection, me.corp_id, asked, me.confined_to)
+        if row is None:
+            raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")
+        return pb.GetCustomerResponse(customer=self._shown(me, row))
 
     async def GetPeopleFigures(self, request: pb.GetPeopleFiguresRequest, context: Any) -> pb.GetPeopleFiguresResponse:
         async with self._pool.acquire() as connection:
@@ -48,11 +46,6 @@ class Customers(grpc_pb.CustomerServiceServicer):
             conflicts=row["conflicts"],
             living_relations=row["living"],
         )
-
-    async def _read(self, connection: Connection, me: Caller, ids: list[str]) -> list[pb.Customer]:
-        """In the order of `ids`."""
-        rows = await store.whole(connection, me.corp_id, ids)
-        return [self._shown(me, rows[one]) for one in ids if one in rows]
 
     def _shown(self, me: Caller, row: Row) -> pb.Customer:
         identifiers, name = [], ""

@@ -30,42 +30,40 @@ async def page(connection: Connection, corp_id: str, own: str | None, before: st
     return [row["customer_id"] for row in rows]
 
 
-async def living_id(connection: Connection, corp_id: str, customer_id: str, own: str | None) -> str | None:
-    """The id under which this customer lives now, if the caller may see it."""
-    found: str | None = await connection.fetchval(
-        "select c.customer_id from customers c where c.corp_id = $1 and c.merged_into is null"
-        " and c.customer_id = coalesce((select merged_into from customers where corp_id = $1 and customer_id = $2), $2)"
-        f" and ($3::text is null or {FOLLOWED})",
+# A customer `c` with what belongs to it. created_at; orders paid and their net worth; identifiers: (kind, id, sealed
+# value, sealed name or null); relations: (userid, added_at, ended_at or null).
+WHOLE = (
+    "select c.customer_id, c.created_at, v.orders, v.net, i.identifiers, r.relations from customers c"
+    " cross join lateral (select count(*) filter (where o.paid_fen is not null) as orders,"
+    "  coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net from identifiers b"
+    "  join order_values o on (o.corp_id, o.buyer_id) = (b.corp_id, b.identifier_id)"
+    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) v"
+    " cross join lateral (select array_agg((b.kind, b.identifier_id, b.sealed, n.sealed_name)"
+    "  order by b.kind, b.identifier_id) as identifiers from identifiers b"
+    "  left join contacts n on (n.corp_id, n.contact_id) = (b.corp_id, b.identifier_id)"
+    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) i"
+    " cross join lateral (select array_agg((f.userid, f.added_at, f.ended_at) order by f.added_at, f.userid)"
+    "  as relations from identifiers b join relations f on (f.corp_id, f.contact_id) = (b.corp_id, b.identifier_id)"
+    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id and f.added_at is not null) r"
+    " where c.corp_id = $1 and c.merged_into is null and "
+)
+
+
+async def get(connection: Connection, corp_id: str, customer_id: str, own: str | None) -> Row | None:
+    """The customer that lives under this id now, whole, if the caller may see it."""
+    row: Row | None = await connection.fetchrow(
+        f"{WHOLE} ($3::text is null or {FOLLOWED}) and c.customer_id ="
+        " coalesce((select merged_into from customers where corp_id = $1 and customer_id = $2), $2)",
         corp_id,
         customer_id,
         own,
     )
-    return found
+    return row
 
 
 async def whole(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """Customers with what belongs to them, in one statement however many there are.
-
-    created_at; orders paid and their net worth; identifiers: (kind, id, sealed value, sealed name or null); relations:
-    (userid, added_at, ended_at or null).
-    """
-    rows = await connection.fetch(
-        "select c.customer_id, c.created_at, v.orders, v.net, i.identifiers, r.relations from customers c"
-        " cross join lateral (select count(*) filter (where o.paid_fen is not null) as orders,"
-        "  coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net from identifiers b"
-        "  join order_values o on (o.corp_id, o.buyer_id) = (b.corp_id, b.identifier_id)"
-        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) v"
-        " cross join lateral (select array_agg((b.kind, b.identifier_id, b.sealed, n.sealed_name)"
-        "  order by b.kind, b.identifier_id) as identifiers from identifiers b"
-        "  left join contacts n on (n.corp_id, n.contact_id) = (b.corp_id, b.identifier_id)"
-        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) i"
-        " cross join lateral (select array_agg((f.userid, f.added_at, f.ended_at) order by f.added_at, f.userid)"
-        "  as relations from identifiers b join relations f on (f.corp_id, f.contact_id) = (b.corp_id, b.identifier_id)"
-        "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id and f.added_at is not null) r"
-        " where c.corp_id = $1 and c.customer_id = any($2::uuid[])",
-        corp_id,
-        ids,
-    )
+    """Customers by id, in one statement however many there are."""
+    rows = await connection.fetch(f"{WHOLE} c.customer_id = any($2::uuid[])", corp_id, ids)
     return {row["customer_id"]: row for row in rows}
 
 
