@@ -20,7 +20,8 @@ class Connection(Client):
     async def _send_publish(
         self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
     ) -> None:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]) if headers else ""
+        # Added, not formatted: nats-py's own names are members of an enum, whose format is another text.
+        lines = "".join([name + ": " + value + "\r\n" for name, value in headers.items()]) if headers else ""
         # A line end inside a value would begin another header.
         if headers is None or lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             await super()._send_publish(subject, reply, payload, payload_size, headers)

@@ -6,6 +6,7 @@ computed anew from all edges of what is locked. Two transactions that could disa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,9 +103,9 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
     ids = sorted(locked)
     # A value once quarantined names nobody from then on, and its edges are not even looked at.
     kinds = {one: row["kind"] for one, row in locked.items() if not row["quarantined"]}
-    all_edges = await store.edges_among(tx.connection, corp_id, sorted(kinds))
-    links = await store.link_counts(tx.connection, corp_id, sorted(kinds))
-    result = partition(kinds, all_edges, links)
+    links = await store.links_of(tx.connection, corp_id, sorted(kinds))
+    all_edges = [Edge(at, a, b) for a, b, at in links if a < b and b in kinds]
+    result = partition(kinds, all_edges, Counter(a for a, _, _ in links))
     before = {one: locked[one]["customer_id"] for one in kinds}
     names = name_people(result.people, before)
 

@@ -53,13 +53,17 @@ async def add_identifiers(
 
 
 async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) -> list[str]:
-    """The identifiers and all that edges connect them to, not passing through quarantined ones; sorted."""
+    """The identifiers and all that edges connect them to, not passing through quarantined ones; sorted.
+
+    Each step goes to the index by row, which the subquery and the lateral with its offset leave the planner no choice
+    about: it cannot guess how far a walk goes, and a wrong guess reads all edges of the corp.
+    """
     rows = await connection.fetch(
         "with recursive reach (id) as ("
         " select unnest($2::uuid[]) union"
         " select e.to_id from reach r"
-        " join identifiers i on i.corp_id = $1 and i.identifier_id = r.id and not i.quarantined"
-        " join edges e on e.corp_id = $1 and e.from_id = r.id)"
+        " cross join lateral (select to_id from edges where corp_id = $1 and from_id = r.id offset 0) e"
+        " where (select not quarantined from identifiers where corp_id = $1 and identifier_id = r.id))"
         " select id from reach order by id",
         corp_id,
         sorted(ids),
@@ -91,23 +95,13 @@ async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge],
     )
 
 
-async def link_counts(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, int]:
+async def links_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[tuple[str, str, datetime]]:
+    """(from, to, at) of every edge that begins at one of the identifiers, wherever it leads; each edge lies both
+    ways."""
     rows = await connection.fetch(
-        "select from_id, count(*) as n from edges where corp_id = $1 and from_id = any($2::uuid[]) group by from_id",
-        corp_id,
-        ids,
+        "select from_id, to_id, at from edges where corp_id = $1 and from_id = any($2::uuid[])", corp_id, ids
     )
-    return {row["from_id"]: row["n"] for row in rows}
-
-
-async def edges_among(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[Edge]:
-    rows = await connection.fetch(
-        "select from_id, to_id, at from edges where corp_id = $1"
-        " and from_id = any($2::uuid[]) and to_id = any($2::uuid[]) and from_id < to_id",
-        corp_id,
-        ids,
-    )
-    return [Edge(row["at"], row["from_id"], row["to_id"]) for row in rows]
+    return [(row["from_id"], row["to_id"], row["at"]) for row in rows]
 
 
 async def assign(connection: Connection, corp_id: str, owners: Mapping[str, str | None]) -> None:
@@ -150,22 +144,25 @@ async def dissolve_customers(connection: Connection, corp_id: str, ids: Iterable
 
 
 async def replace_conflicts(connection: Connection, corp_id: str, ids: Sequence[str], refused: Iterable[Edge]) -> None:
-    ordered = sorted(refused)
     await connection.execute(
         "delete from conflicts where corp_id = $1 and from_id = any($2::uuid[]) and to_id = any($2::uuid[])",
         corp_id,
         ids,
     )
-    await connection.execute(
-        "insert into conflicts (corp_id, from_id, to_id, reason)"
-        " select $1, a, b, 'TOO_MANY_OF_A_KIND' from unnest($2::uuid[], $3::uuid[]) as t(a, b)",
-        corp_id,
-        [edge.a for edge in ordered],
-        [edge.b for edge in ordered],
-    )
+    ordered = sorted(refused)
+    if ordered:
+        await connection.execute(
+            "insert into conflicts (corp_id, from_id, to_id, reason)"
+            " select $1, a, b, 'TOO_MANY_OF_A_KIND' from unnest($2::uuid[], $3::uuid[]) as t(a, b)",
+            corp_id,
+            [edge.a for edge in ordered],
+            [edge.b for edge in ordered],
+        )
 
 
 async def next_versions(connection: Connection, count: int) -> list[int]:
     """Rising numbers, taken under the identifiers' locks: per identifier a later statement has a higher one."""
+    if count == 0:
+        return []
     rows = await connection.fetch("select nextval('assignment_versions') as v from generate_series(1, $1)", count)
     return [row["v"] for row in rows]

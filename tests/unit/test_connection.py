@@ -8,6 +8,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
+from nats.js.api import Header
 
 from chassis.connection import Connection
 
@@ -36,6 +37,11 @@ def frames(client: Client, subject: str, headers: dict[str, str] | None, payload
 def test_a_frame_is_the_same_as_nats_py_makes_it(headers: dict[str, str] | None, payload: bytes) -> None:
     ours = frames(Connection(), "evt.a", headers, payload)
     assert ours == frames(Client(), "evt.a", headers, payload)
+
+
+def test_nats_py_s_own_names_of_headers_are_sent_by_their_value() -> None:
+    own: dict[str, str] = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE: "0"}
+    assert frames(Connection(), "evt.a", own, b"") == frames(Client(), "evt.a", own, b"")
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=9))
