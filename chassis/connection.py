@@ -37,7 +37,6 @@ class Connection(Client):
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         try:
-            pairs = [line.split(": ", 1) for line in raw.decode().split("\r\n") if line]
-            return {name: value for name, value in pairs}
+            return dict([line.split(": ", 1) for line in raw.decode().split("\r\n") if line])
         except ValueError:  # no colon, or not UTF-8
             return Client._parse_header_lines(raw)
