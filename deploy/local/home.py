@@ -58,11 +58,14 @@ class Ports:
 class Home:
     """A folder that only its owner can read."""
 
-    def __init__(self, path: Path, corps_file: Path | None = None, *, corps: int = 1) -> None:
+    def __init__(
+        self, path: Path, corps_file: Path | None = None, *, corps: int = 1, api_port: int | None = None
+    ) -> None:
         self.path = path.resolve()
         self.logs = self.path / "logs"
         self._given_corps = corps_file
         self._corps = corps
+        self._api_port = api_port
 
     def prepare(self, ports: Ports, *, empty: bool) -> None:
         if empty and self.path.exists():
@@ -74,7 +77,8 @@ class Home:
             others = [_new_corp() for _ in range(1, self._corps)]
             self._keys_file.write_text(json.dumps({**_new_keys(), **_new_corp(), "others": others}, indent=1))
         if self._given_corps is None:
-            self.corps_file.write_text("\n".join(_corp_section(corp, ports) for corp in self.corps))
+            sandbox = f"http://127.0.0.1:{self._api_port or ports.sandbox}"
+            self.corps_file.write_text("\n".join(_corp_section(corp, sandbox) for corp in self.corps))
             self.corps_file.chmod(0o600)
 
     @property
@@ -160,8 +164,7 @@ def _new_corp() -> dict[str, str]:
     }
 
 
-def _corp_section(keys: dict[str, str], ports: Ports) -> str:
-    sandbox = f"http://127.0.0.1:{ports.sandbox}"
+def _corp_section(keys: dict[str, str], sandbox: str) -> str:
     return f"""[[corp]]
 corp_id = "{keys["corp_id"]}"
 name = "示例公司"

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,13 @@ class Cell:
     phase: str
 
 
-# The sandbox is WeCom: when it dies, the platform's memory of who is whose friend dies too, which WeCom's does not.
+# The sandbox is WeCom and the mall, whose memory does not die: to kill it is to end its API's connections and to refuse
+# new ones for a while. PostgreSQL and NATS are cut off from whoever is cut.
 CELLS = tuple(
     Cell(process, phase)
     for process in (*OURS, *SERVERS)
     for phase in (KILL, FREEZE, CUT)
-    if (process, phase) != ("sandbox", KILL) and (phase != CUT or process in SERVICES)
+    if phase != CUT or process not in ("postgres", "nats")
 )
 
 
@@ -93,15 +94,18 @@ class Windows:
 
 
 class Field:
-    """A suite of two of everything, whose second replicas reach the servers over wires that can be cut."""
+    """A suite of two of everything, whose second replicas reach the servers over wires that can be cut, as all of them
+    reach WeCom and the mall."""
 
     def __init__(self, folder: Path, corps: int) -> None:
         ports = Ports(free_port_base())
-        home = Home(folder / "home", corps=corps)
-        home.prepare(ports, empty=True)
         self.links = Links()
-        self._wires: dict[str, list[Wire]] = {}
-        environments: dict[str, dict[str, str]] = {}
+        api = self.links.lay(ports.sandbox, free_port)
+        home = Home(folder / "home", corps=corps, api_port=api.port)
+        home.prepare(ports, empty=True)
+        door = self.links.lay(ports.nats, free_port)
+        self._wires: dict[str, list[Wire]] = {"sandbox": [api], "gateway.2": [door]}
+        environments = {"gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")}}
         for service in SERVICES:
             name = f"{service}.2"
             database = self.links.lay(ports.postgres, free_port)
@@ -124,7 +128,12 @@ class Field:
 
     async def strike(self, cell: Cell, chance: random.Random, windows: Windows) -> None:
         began = time.time()
-        if cell.phase == KILL:
+        if cell == Cell("sandbox", KILL):
+            struck = ["sandbox"]
+            self._each_wire("sandbox", self.links.break_)
+            await asyncio.sleep(chance.uniform(0.2, 3.0))
+            self._each_wire("sandbox", self.links.mend)
+        elif cell.phase == KILL:
             # One replica or all of them, for a while that WeCom's re-sends outlast.
             names = self.suite.names(cell.process)
             struck = list(names) if chance.random() < 0.5 else [chance.choice(names)]
@@ -139,14 +148,16 @@ class Field:
             await asyncio.sleep(NATS_FREEZE_SECONDS if cell.process == "nats" else FREEZE_SECONDS)
             self.suite.resume(struck[0])
         else:
-            struck = [f"{cell.process}.2"]
-            for wire in self._wires[struck[0]]:
-                self.links.cut(wire)
+            struck = ["sandbox" if cell.process == "sandbox" else f"{cell.process}.2"]
+            self._each_wire(struck[0], self.links.cut)
             await asyncio.sleep(CUT_SECONDS)
-            for wire in self._wires[struck[0]]:
-                self.links.mend(wire)
+            self._each_wire(struck[0], self.links.mend)
         for name in struck:
             windows.by_name[name].append((began, time.time()))
+
+    def _each_wire(self, name: str, do: Callable[[Wire], None]) -> None:
+        for wire in self._wires[name]:
+            do(wire)
 
 
 async def play(
