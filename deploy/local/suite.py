@@ -100,6 +100,7 @@ class Suite:
         if process == "sandbox":
             arguments += ["--port", str(self.ports.sandbox), "--gateway", *self.gateways]
             arguments += ["--corps", str(self.home.corps_file), "--members", str(self._members)]
+            arguments += ["--memory", str(self.home.path / "sandbox.json")]
         self._processes[name] = subprocess.Popen(
             [*tied("TERM"), *arguments],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Runs the sandbox: python -m deploy.sandbox --port 8090 --gateway URL --corps FILE [--members 200]"""
+"""Runs the sandbox: python -m deploy.sandbox --port 8090 --gateway URL --corps FILE [--members 200] [--memory FILE]"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+from deploy.sandbox import memory
 from deploy.sandbox.api import Api
 from deploy.sandbox.control import Control
 from deploy.sandbox.delivery import Courier
@@ -17,8 +18,10 @@ from deploy.sandbox.sign_in import SignIn
 from deploy.sandbox.world import World
 
 
-def create_app(gateways: list[str], corps_file: Path, members: int) -> web.Application:
+def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path | None) -> web.Application:
     world, faults, courier = World(corps_file, members), Faults(), Courier(gateways)
+    if kept is not None:
+        memory.recall(world, kept)
     api = Api(world, faults)
     app = web.Application()
     api.add_routes(app)
@@ -31,6 +34,8 @@ def create_app(gateways: list[str], corps_file: Path, members: int) -> web.Appli
 
     async def close(_: web.Application) -> None:
         await courier.close()
+        if kept is not None:
+            memory.save(world, kept)
 
     app.router.add_get("/livez", livez)
     app.on_cleanup.append(close)
@@ -43,9 +48,10 @@ def main() -> None:
     parser.add_argument("--gateway", nargs="+", default=["http://127.0.0.1:8080"], help="replicas take turns")
     parser.add_argument("--corps", type=Path, required=True)
     parser.add_argument("--members", type=int, default=200)
+    parser.add_argument("--memory", type=Path, help="a file that keeps the world from one run to the next")
     arguments = parser.parse_args()
     uvloop.install()
-    app = create_app(arguments.gateway, arguments.corps, arguments.members)
+    app = create_app(arguments.gateway, arguments.corps, arguments.members, arguments.memory)
     web.run_app(app, host="127.0.0.1", port=arguments.port, access_log=None, print=None)
 
 

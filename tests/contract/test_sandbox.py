@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from wechatpy.exceptions import WeChatClientException
 from wechatpy.work import WeChatClient
 
 from deploy.local.home import Home, Ports
+from deploy.sandbox import memory
+from deploy.sandbox.world import AppMessage, ContactWay, Friendship, Member, Welcome, World
 from tests.conftest import ROOT, free_port_base
 
 
@@ -39,6 +42,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Ports
     finally:
         process.terminate()
         process.wait(10)
+
+
+def test_what_the_platform_knows_outlives_a_run(home: tuple[Home, Ports], tmp_path: Path) -> None:
+    corp_id, kept = home[0].keys["corp_id"], tmp_path / "sandbox.json"
+    world = World(home[0].corps_file, members=3)
+    corp = world.corps[corp_id]
+    person = corp.add_person("小王", yz_open_ids=["yz1", "yz2"])
+    corp.contact_ways["c1"] = ContactWay("c1", {"state": "s1"}, 1.0)
+    for userid in ("guide_001", "guide_002"):
+        corp.friendships[userid, person.external_userid] = Friendship(userid, person.external_userid, "s1", 1)
+    corp.welcomes["w1"] = Welcome("w1", "guide_001", person.external_userid, issued_at=2.0, sent=True)
+    corp.messages["guide_001"] += [AppMessage("guide_001", "a", 1.0, False), AppMessage("guide_001", "b", 2.0, True)]
+    corp.members["guide_009"] = Member("guide_009", "导购王伟", [2, 3])
+    memory.save(world, kept)
+
+    again = World(home[0].corps_file, members=3)
+    assert again.corps != world.corps
+    memory.recall(again, kept)
+    assert again.corps == world.corps
+    assert again.corps[corp_id].buyer("yz2") == person
+    memory.recall(again, tmp_path / "missing.json")
 
 
 @pytest.fixture(scope="module")
