@@ -7,12 +7,14 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import asyncpg
 from google.protobuf.message import Message
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
@@ -116,8 +118,7 @@ class Consumer:
                 if not messages:
                     continue
                 if self._stopping:
-                    for message in messages:
-                        await message.nak()
+                    await _give_back(messages)
                     break
                 began = time.monotonic()
                 beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
@@ -125,6 +126,7 @@ class Consumer:
                     await self._take(messages)
                 finally:
                     beat.cancel()
+                    await _give_back(messages)
                 if self._pull.waiting() < self.durable.batch:
                     await asyncio.sleep(min(time.monotonic() - began, MOST_REST_SECONDS))
                 if self._poisons >= POISONS_IN_A_ROW:
@@ -222,6 +224,14 @@ def _safe_detail(error: Exception) -> str:
     if isinstance(error, asyncpg.PostgresError):
         return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
     return repr(error)
+
+
+async def _give_back(messages: list[Msg]) -> None:
+    """What was neither committed nor buried goes to another replica at once, not when its ack wait is over."""
+    with suppress(NatsError):  # without a connection the server notices by itself
+        for message in messages:
+            if not message.is_acked:
+                await message.nak()
 
 
 async def _keep_alive(messages: list[Msg], seconds: float) -> None:
