@@ -41,8 +41,11 @@ class Effects:
         self._settling: asyncio.Task[None] | None = None
 
     async def work(self) -> int:
-        """Returns how many rows were claimed; waits for a free place when all are taken."""
-        if len(self._calling) >= self._at_once:
+        """Returns how many rows were claimed; waits for free places, a quarter of all, when they are taken.
+
+        To claim for each place that gets free would make two transactions of every effect just when there are many.
+        """
+        while len(self._calling) > self._at_once * 3 // 4:
             await asyncio.wait(self._calling, return_when=asyncio.FIRST_COMPLETED)
         began = asyncio.get_running_loop().time()
         claims = await due.claim(self._pool, self._kind, self._at_once - len(self._calling))

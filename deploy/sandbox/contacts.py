@@ -72,7 +72,7 @@ async def del_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str,
 async def get_contact(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
     check_fields(body, {"external_userid", "cursor"})
     person = corp.people.get(str(body.get("external_userid", "")))
-    follows = [f for f in corp.friendships.values() if person and f.external_userid == person.external_userid]
+    follows = corp.friendships.of_customer(person.external_userid) if person else []
     if person is None or not follows:
         raise WeComRefusal(40096 if person is None else 84061, "invalid external userid", follow_user=[])
     contact: dict[str, Any] = {
@@ -107,7 +107,7 @@ async def list_contacts(corp: Corp, body: dict[str, Any], _: int) -> dict[str, A
     userid = str(body.get("userid", "")).lower()
     if userid not in corp.members:
         raise WeComRefusal(40003, "invalid userid")
-    found = [f.external_userid for f in corp.friendships.values() if f.userid == userid]
+    found = [f.external_userid for f in corp.friendships.of_member(userid)]
     if not found:
         raise WeComRefusal(84061, "no external contact", external_userid=[])
     return {"external_userid": found}

@@ -130,7 +130,7 @@ class Control:
         self._send(shop.order("trade_TradeCreate", order_id, buyer, yuan, now, now))
         if body.get("pay", True):
             self._send(shop.order("trade_TradePaid", order_id, buyer, yuan, now, now))
-        owner = next((f.userid for f in corp.friendships.values() if f.external_userid == person.external_userid), None)
+        owner = next((f.userid for f in corp.friendships.of_customer(person.external_userid)), None)
         return web.json_response({"order_id": order_id, "yuan": yuan, "buyer": person.name, "userid": owner})
 
     async def faults(self, request: web.Request) -> web.Response:

@@ -43,8 +43,7 @@ def member_event(corp: Corp, change: str, userid: str, at: int, **more: str) -> 
 
 def befriend(corp: Corp, person: Person, userid: str, state: str, at: int) -> Welcome | None:
     """Makes the friendship. None when they are friends already: WeCom then says nothing."""
-    key = (userid, person.external_userid)
-    known = corp.friendships.get(key)
+    known = corp.friendships.get(userid, person.external_userid)
     if known is not None and not known.deleted_by_customer:
         return None
     if known is not None:
@@ -52,7 +51,7 @@ def befriend(corp: Corp, person: Person, userid: str, state: str, at: int) -> We
         known.deleted_by_customer = False
         state = known.state
     else:
-        corp.friendships[key] = Friendship(userid, person.external_userid, state, at)
+        corp.friendships.add(Friendship(userid, person.external_userid, state, at))
     welcome = Welcome(secrets.token_urlsafe(32), userid, person.external_userid)
     corp.welcomes[welcome.code] = welcome
     return welcome
@@ -61,18 +60,19 @@ def befriend(corp: Corp, person: Person, userid: str, state: str, at: int) -> We
 def added(corp: Corp, welcome: Welcome, at: int, *, half: bool = False) -> str:
     """The add event; its welcome code counts its 20 seconds from now."""
     welcome.issued_at = welcome.issued_at or time.time()
-    state = corp.friendships[welcome.userid, welcome.external_userid].state
+    friendship = corp.friendships.get(welcome.userid, welcome.external_userid)
+    state = friendship.state if friendship is not None else ""
     change = "add_half_external_contact" if half else "add_external_contact"
     return event(corp, change, welcome.userid, welcome.external_userid, at, State=state, WelcomeCode=welcome.code)
 
 
 def part(corp: Corp, userid: str, external_userid: str, by: str, at: int) -> str | None:
     """The friendship ends, by the customer's hand or the employee's; None when there was none."""
-    friendship = corp.friendships.get((userid, external_userid))
+    friendship = corp.friendships.get(userid, external_userid)
     if friendship is None or (by == "customer" and friendship.deleted_by_customer):
         return None
     if by == "customer":
         friendship.deleted_by_customer = True
         return event(corp, "del_follow_user", userid, external_userid, at)
-    del corp.friendships[userid, external_userid]
+    corp.friendships.remove(friendship)
     return event(corp, "del_external_contact", userid, external_userid, at)

@@ -22,7 +22,7 @@ def save(world: World, path: Path) -> None:
             "members": _rows(corp.members.values()),
             "contact_ways": _rows(corp.contact_ways.values()),
             "people": _rows(corp.people.values()),
-            "friendships": _rows(corp.friendships.values()),
+            "friendships": _rows(corp.friendships),
             "welcomes": _rows(corp.welcomes.values()),
             "messages": _rows(message for inbox in corp.messages.values() for message in inbox),
         }
@@ -47,9 +47,8 @@ def _recall_corp(corp: Corp, rows: dict[str, list[dict[str, Any]]]) -> None:
     corp.contact_ways = _by(lambda one: one.config_id, (ContactWay(**row) for row in rows["contact_ways"]))
     corp.people = _by(lambda one: one.external_userid, (Person(**row) for row in rows["people"]))
     corp.buyers = {shop_id: one.external_userid for one in corp.people.values() for shop_id in one.yz_open_ids}
-    corp.friendships = _by(
-        lambda one: (one.userid, one.external_userid), (Friendship(**row) for row in rows["friendships"])
-    )
+    for row in rows["friendships"]:
+        corp.friendships.add(Friendship(**row))
     corp.welcomes = _by(lambda one: one.code, (Welcome(**row) for row in rows["welcomes"]))
     for row in rows["messages"]:
         message = AppMessage(**row)

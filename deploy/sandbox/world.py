@@ -7,6 +7,7 @@ import secrets
 import time
 import tomllib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,34 @@ class Friendship:
 
 
 @dataclass
+class Friendships:
+    """Found by either side: the platform knows thousands of them."""
+
+    by_member: dict[str, dict[str, Friendship]] = field(default_factory=lambda: defaultdict(dict))
+    by_customer: dict[str, dict[str, Friendship]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, one: Friendship) -> None:
+        self.by_member[one.userid][one.external_userid] = one
+        self.by_customer[one.external_userid][one.userid] = one
+
+    def remove(self, one: Friendship) -> None:
+        del self.by_member[one.userid][one.external_userid]
+        del self.by_customer[one.external_userid][one.userid]
+
+    def get(self, userid: str, external_userid: str) -> Friendship | None:
+        return self.by_member[userid].get(external_userid)
+
+    def of_member(self, userid: str) -> list[Friendship]:
+        return list(self.by_member[userid].values())
+
+    def of_customer(self, external_userid: str) -> list[Friendship]:
+        return list(self.by_customer[external_userid].values())
+
+    def __iter__(self) -> Iterator[Friendship]:
+        return (one for friends in self.by_member.values() for one in friends.values())
+
+
+@dataclass
 class Welcome:
     code: str
     userid: str
@@ -88,7 +117,7 @@ class Corp:
     contact_ways: dict[str, ContactWay] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)  # by external_userid
     buyers: dict[str, str] = field(default_factory=dict)  # yz_open_id → external_userid
-    friendships: dict[tuple[str, str], Friendship] = field(default_factory=dict)  # userid, external_userid
+    friendships: Friendships = field(default_factory=Friendships)
     welcomes: dict[str, Welcome] = field(default_factory=dict)
     messages: dict[str, list[AppMessage]] = field(default_factory=lambda: defaultdict(list))  # by userid
     tokens: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # token → secret, until, agent

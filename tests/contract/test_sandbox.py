@@ -51,7 +51,7 @@ def test_what_the_platform_knows_outlives_a_run(home: tuple[Home, Ports], tmp_pa
     person = corp.add_person("小王", yz_open_ids=["yz1", "yz2"])
     corp.contact_ways["c1"] = ContactWay("c1", {"state": "s1"}, 1.0)
     for userid in ("guide_001", "guide_002"):
-        corp.friendships[userid, person.external_userid] = Friendship(userid, person.external_userid, "s1", 1)
+        corp.friendships.add(Friendship(userid, person.external_userid, "s1", 1))
     corp.welcomes["w1"] = Welcome("w1", "guide_001", person.external_userid, issued_at=2.0, sent=True)
     corp.messages["guide_001"] += [AppMessage("guide_001", "a", 1.0, False), AppMessage("guide_001", "b", 2.0, True)]
     corp.members["guide_009"] = Member("guide_009", "导购王伟", [2, 3])
