@@ -115,10 +115,11 @@ class Publisher:
         self._clock: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def publish(self, fact: Fact, timeout: float) -> None:
-        """Raises Unavailable when JetStream refuses, or says nothing for `timeout` seconds, reconnecting included."""
+    async def send(self, fact: Fact, timeout: float) -> asyncio.Future[None]:
+        """What ends with JetStream's ack; or with Unavailable when it refuses, or says nothing for `timeout` seconds,
+        reconnecting included."""
         reply = f"{self._inbox}.{next(self._numbers)}"
-        confirmed = self._loop.create_future()
+        confirmed: asyncio.Future[None] = self._loop.create_future()
         self._open[reply] = (confirmed, self._loop.time() + timeout)
         if self._clock is None:
             self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick)
@@ -126,11 +127,11 @@ class Publisher:
             if self._listening is None or not self._listening.done():
                 await self._listen()
             await self._connection.publish(fact.subject, fact.payload, reply=reply, headers=fact.headers)
-            await confirmed
         except (NatsError, OSError) as error:
-            raise Unavailable("BUS_AWAY", f"the fact was not confirmed: {error!r}") from error
-        finally:
-            del self._open[reply]
+            self._open.pop(reply, None)
+            if not confirmed.done():
+                confirmed.set_exception(Unavailable("BUS_AWAY", f"the fact was not sent: {error!r}"))
+        return confirmed
 
     async def _listen(self) -> None:
         """Subscribes once; who comes meanwhile waits for it, and who comes after a failure tries anew."""
@@ -143,7 +144,7 @@ class Publisher:
             raise
 
     async def _take(self, ack: Msg) -> None:
-        confirmed, _ = self._open.get(ack.subject, (None, 0.0))
+        confirmed, _ = self._open.pop(ack.subject, (None, 0.0))
         if confirmed is None or confirmed.done():
             return
         answer = orjson.loads(ack.data) if ack.data else {"error": {"description": "no stream answers"}}
@@ -154,8 +155,11 @@ class Publisher:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for confirmed, until in self._open.values():
-            if until <= now and not confirmed.done():
+        for reply, (confirmed, until) in list(self._open.items()):
+            if confirmed.done():  # whoever waited for it was cancelled
+                del self._open[reply]
+            elif until <= now:
+                del self._open[reply]
                 confirmed.set_exception(Unavailable("BUS_AWAY", "the fact was not confirmed in time"))
         self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick) if self._open else None
 
@@ -176,21 +180,21 @@ def _publisher(js: JetStreamContext) -> Publisher:
 
 async def publish(js: JetStreamContext, fact: Fact, *, timeout: float) -> None:
     """Publishes once and waits for the ack. Raises Unavailable when none came within `timeout` seconds."""
-    await _publisher(js).publish(fact, timeout)
+    await (await _publisher(js).send(fact, timeout))
 
 
 async def publish_until_confirmed(
     js: JetStreamContext, facts: Iterable[Fact], *, seconds: float = PUBLISH_SECONDS
 ) -> list[Fact]:
     """Publishes all at once, repeating under the same ids; returns those confirmed within `seconds` or soon after."""
-    open_facts = list(facts)
+    publisher, open_facts = _publisher(js), list(facts)
     confirmed: list[Fact] = []
     give_up_at = asyncio.get_running_loop().time() + seconds
     pause = 0.05
     while open_facts:
-        results = await asyncio.gather(
-            *(publish(js, fact, timeout=min(5.0, seconds)) for fact in open_facts), return_exceptions=True
-        )
+        sent = [await publisher.send(fact, min(5.0, seconds)) for fact in open_facts]
+        await asyncio.wait(sent)
+        results = [one.exception() for one in sent]
         confirmed += [fact for fact, result in zip(open_facts, results, strict=True) if result is None]
         failures = [result for result in results if result is not None]
         open_facts = [fact for fact, result in zip(open_facts, results, strict=True) if result is not None]
