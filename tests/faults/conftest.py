@@ -13,8 +13,8 @@ SEEDS = (7, 11, 13, 17)  # each for two replays
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
-    """Two of everything and cuttable wires; two corps for each seed of the matrix, and two for the rest."""
-    made = Field(Path(tmp_path_factory.mktemp("field")), corps=2 * len(SEEDS) + 2)
+    """Two of everything and cuttable wires; two corps for each seed of the matrix, and three for the rest."""
+    made = Field(Path(tmp_path_factory.mktemp("field")), corps=2 * len(SEEDS) + 3)
     try:
         made.up()
         yield made

@@ -20,7 +20,7 @@ async def test_a_process_with_a_bug_stops_taking_facts_and_loses_none(ground: Fi
     suite = ground.suite
     replicas = suite.names("commerce")
     database = await asyncpg.connect(suite.home.postgres_url(suite.ports, "postgres"))
-    async with Client(suite, suite.home.corps[-2]["corp_id"]) as client:
+    async with Client(suite, suite.home.corps[-3]["corp_id"]) as client:
         await sign_in_patiently(client)
         scanned = {"corp_id": client.corp_id, "userid": "guide_007", "person": "a patient buyer"}
         friend = await client.sandbox("/sandbox/scan", scanned)
