@@ -14,6 +14,7 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -202,7 +203,7 @@ class Contents:
 
     def __init__(self, suite: Suite, corp_id: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._corp_id = corp_id
+        self._corp_id, self._ports = corp_id, suite.ports
         url = suite.home.postgres_url(suite.ports, "postgres")
         self._database = self._loop.run_until_complete(asyncpg.connect(url))
         tables = self._loop.run_until_complete(
@@ -226,15 +227,31 @@ class Contents:
         return dict(self._loop.run_until_complete(self._database.fetch(self._query, self._corp_id)))
 
     def settled(self) -> dict[str, Any]:
-        """When what was accepted has had all its effects: no fact waits to be published, and nothing moves."""
-        give_up_at, last = time.monotonic() + 10, self.read()
+        """When what was accepted has had all its effects: no fact, no due row and no call waits, seen twice."""
+        give_up_at, last = time.monotonic() + 30, None
         while True:
-            time.sleep(0.05)
-            now = self.read()
-            if now == last and not any(now[f"{service}.outbox"] for service in SERVICES):
+            now = None if self._waits() else self.read()
+            if now is not None and now == last:
                 return now
             last = now
             assert time.monotonic() < give_up_at, "it never came to rest"
+            time.sleep(0.05)
+
+    def _waits(self) -> bool:
+        ports = self._ports
+        state = requests.get(f"http://127.0.0.1:{ports.nats_monitor}/jsz?consumers=true&config=true", timeout=5).json()
+        durables = [
+            one
+            for account in state["account_details"]
+            for stream in account["stream_detail"]
+            for one in stream.get("consumer_detail") or ()
+            if one["config"].get("durable_name")
+        ]
+        assert durables
+        return any(one["num_pending"] + one["num_ack_pending"] for one in durables) or any(
+            any(requests.get(f"http://127.0.0.1:{ports.web(service)}/backlog", timeout=5).json().values())
+            for service in SERVICES
+        )
 
 
 @pytest.fixture(scope="module")
