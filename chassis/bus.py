@@ -192,8 +192,14 @@ async def publish_until_confirmed(
     give_up_at = asyncio.get_running_loop().time() + seconds
     pause = 0.05
     while open_facts:
-        sent = [await publisher.send(fact, min(5.0, seconds)) for fact in open_facts]
-        await asyncio.wait(sent)
+        sent: list[asyncio.Future[None]] = []
+        try:
+            for fact in open_facts:
+                sent.append(await publisher.send(fact, min(5.0, seconds)))
+            await asyncio.wait(sent)
+        finally:
+            for one in sent:
+                one.cancel()  # those that are open only when this was cut off: nobody waits for their end any more
         results = [one.exception() for one in sent]
         confirmed += [fact for fact, result in zip(open_facts, results, strict=True) if result is None]
         failures = [result for result in results if result is not None]

@@ -80,7 +80,8 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
     )
     await _take_refunds(tx, messages, {key: updated.get(key, locked[key]) for key in by_order}, durable)
     await _ask_who_buys(tx, messages, query_delay)
-    await attribution.mark_orders(tx.connection, by_order)
+    buyers = {key: row["buyer_id"] for key, row in {**locked, **updated}.items() if row["buyer_id"]}
+    await attribution.mark_orders(tx.connection, buyers)
 
 
 async def _take_refunds(

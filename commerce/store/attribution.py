@@ -31,13 +31,13 @@ async def mark_people(connection: Connection, identifiers: Iterable[Identifier])
         )
 
 
-async def mark_orders(connection: Connection, keys: Iterable[Key]) -> None:
-    """Asks for these orders to be attributed anew."""
-    ordered = sorted(set(keys))
+async def mark_orders(connection: Connection, buyers: Mapping[Key, str]) -> None:
+    """Asks for these orders to be attributed anew; each with its buyer's identifier id."""
+    ordered = sorted((*key, buyer_id) for key, buyer_id in buyers.items())
     if ordered:
         await connection.execute(
-            "insert into attribution_marks (corp_id, mall_id, order_id)"
-            " select * from unnest($1::text[], $2::text[], $3::text[])",
+            "insert into attribution_marks (corp_id, mall_id, order_id, identifier_id)"
+            " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])",
             *zip(*ordered, strict=True),
         )
 
