@@ -9,12 +9,12 @@ from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
 from acquisition.app import live_codes
 from acquisition.app.live_codes import LiveCodes
-from acquisition.rpc.channels import Channels
-from acquisition.rpc.live_codes import LiveCodeDoor
+from acquisition.db.channels import ensure_default
+from acquisition.rpc.channels import ChannelServicer
+from acquisition.rpc.live_codes import LiveCodeServicer
 from acquisition.settings import Settings
-from acquisition.store.channels import ensure_default
-from chassis.dead_letter_door import DeadLetterDoor
-from chassis.effects import Effects, OneByOne
+from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.effects import EffectWorker, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 
@@ -23,19 +23,21 @@ async def build(service: Service) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps)
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
-    making = Effects(service.pool, live_codes.KIND, OneByOne(codes.perform), at_once=4)
+    making = EffectWorker(service.pool, live_codes.KIND, OneByOne(codes.perform), at_once=4)
     service.on_close(making.drain)
     contact_ways = service.loop("contact-ways", making.work, interval=1)
 
     service.consume(*consumers.DURABLES)
-    service.serve(channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, Channels(service.pool, service.once))
+    service.serve(
+        channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, ChannelServicer(service.pool, service.once)
+    )
     service.serve(
         live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,
-        LiveCodeDoor(service.pool, codes, service.once, contact_ways.wake),
+        LiveCodeServicer(service.pool, codes, service.once, contact_ways.wake),
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
-        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+        DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
     )
     async with service.pool.acquire() as connection:
         await ensure_default(connection, (corp.corp_id for corp in service.corps))

@@ -16,10 +16,10 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from chassis.connection import Connection
 from chassis.errors import Unavailable
 from chassis.facts import Fact
 from chassis.logs import log
+from chassis.nats_connection import Connection
 
 SEVEN_DAYS = 7 * 86400.0
 DEDUPLICATION_SECONDS = 600.0

@@ -23,7 +23,7 @@ from chassis.errors import DomainError, Invalid
 from chassis.facts import Received, decode, subject_of, type_of
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
-from chassis.pool import is_outage
+from chassis.pool import is_transient
 from chassis.pull import Pull
 
 ACK_WAIT_SECONDS = 30.0
@@ -171,7 +171,7 @@ class Consumer:
             except Exception as error:
                 if self._stopping:
                     raise asyncio.CancelledError from error  # unacked: they come again
-                if is_outage(error):
+                if is_transient(error):
                     log.warning("batch_outage", durable=self.durable.name, facts=len(facts), error=repr(error))
                     await asyncio.sleep(pause * (1 + random.random()))
                     pause = min(pause * 2, 5.0)
@@ -209,7 +209,7 @@ class Consumer:
                 )
                 break
             except Exception as outage:
-                if not is_outage(outage):
+                if not is_transient(outage):
                     raise
                 await asyncio.sleep(pause * (1 + random.random()))
                 pause = min(pause * 2, 5.0)

@@ -7,15 +7,15 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from chassis import due
+from chassis import scheduled
 from chassis.logs import log
-from chassis.pool import Pool, is_outage
+from chassis.pool import Pool, is_transient
 
 
-class Performer(Protocol):
-    """What one kind of effect is. Items and outcomes are the performer's own; each names its claim."""
+class EffectHandler(Protocol):
+    """What one kind of effect is. Items and outcomes are the handler's own; each names its claim."""
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> Sequence[Any]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> Sequence[Any]:
         """What to call for each claim, read in one go; claims that need no call are settled here and left out."""
         ...
 
@@ -28,13 +28,13 @@ class Performer(Protocol):
         ...
 
 
-class Effects:
+class EffectWorker:
     """`work` fits `chassis.loops.Loop`. What stays unsettled is claimed again when its lease has run out."""
 
-    def __init__(self, pool: Pool, kind: str, performer: Performer, *, at_once: int) -> None:
+    def __init__(self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int) -> None:
         self._pool = pool
         self._kind = kind
-        self._performer = performer
+        self._handler = handler
         self._at_once = at_once
         self._calling: set[asyncio.Task[None]] = set()
         self._outcomes: list[Any] = []
@@ -48,15 +48,15 @@ class Effects:
         while len(self._calling) > self._at_once * 3 // 4:
             await asyncio.wait(self._calling, return_when=asyncio.FIRST_COMPLETED)
         began = asyncio.get_running_loop().time()
-        claims = await due.claim(self._pool, self._kind, self._at_once - len(self._calling))
+        claims = await scheduled.claim(self._pool, self._kind, self._at_once - len(self._calling))
         if claims:
-            for item in await self._performer.prepare(claims):
-                self._track(self._call(item, began + due.LEASE_SECONDS - due.CALL_SECONDS))
+            for item in await self._handler.prepare(claims):
+                self._track(self._call(item, began + scheduled.LEASE_SECONDS - scheduled.CALL_SECONDS))
         return len(claims)
 
     async def drain(self) -> None:
         if self._calling:
-            await asyncio.wait(self._calling, timeout=due.CALL_SECONDS + 1)
+            await asyncio.wait(self._calling, timeout=scheduled.CALL_SECONDS + 1)
         if self._settling is not None:
             await asyncio.wait([self._settling], timeout=5)
 
@@ -70,7 +70,7 @@ class Effects:
             log.warning("effect_left_to_others", kind=self._kind)  # we were frozen: the lease may be somebody else's
             return
         try:
-            outcome = await self._performer.call(item)
+            outcome = await self._handler.call(item)
         except Exception:
             log.exception("effect_failed", kind=self._kind)
             return
@@ -86,17 +86,17 @@ class Effects:
             await self._settle_batch(batch)
 
     async def _settle_batch(self, batch: Sequence[Any]) -> None:
-        pause, give_up_at = 0.1, asyncio.get_running_loop().time() + due.LEASE_SECONDS
+        pause, give_up_at = 0.1, asyncio.get_running_loop().time() + scheduled.LEASE_SECONDS
         while True:
             try:
-                await self._performer.settle(batch)
+                await self._handler.settle(batch)
                 return
             except Exception as error:
-                if is_outage(error) and asyncio.get_running_loop().time() < give_up_at:
+                if is_transient(error) and asyncio.get_running_loop().time() < give_up_at:
                     log.warning("effect_outage", kind=self._kind, outcomes=len(batch), error=repr(error))
                     await asyncio.sleep(pause * (1 + random.random()))
                     pause = min(pause * 2, 2.0)
-                elif len(batch) > 1 and not is_outage(error):
+                elif len(batch) > 1 and not is_transient(error):
                     for one in batch:
                         await self._settle_batch([one])
                     return
@@ -106,15 +106,15 @@ class Effects:
 
 
 class OneByOne:
-    """A performer for effects that are few: `perform` calls and commits by itself."""
+    """A handler for effects that are few: `perform` calls and commits by itself."""
 
-    def __init__(self, perform: Callable[[due.Claim], Awaitable[None]]) -> None:
+    def __init__(self, perform: Callable[[scheduled.Claim], Awaitable[None]]) -> None:
         self._perform = perform
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> Sequence[due.Claim]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> Sequence[scheduled.Claim]:
         return claims
 
-    async def call(self, item: due.Claim) -> None:
+    async def call(self, item: scheduled.Claim) -> None:
         await self._perform(item)
 
     async def settle(self, outcomes: Sequence[None]) -> None:

@@ -53,7 +53,7 @@ def subject_of(message: Message | type[Message]) -> str:
     return SUBJECT_PREFIX + type_of(message)
 
 
-def state_fact(
+def new_fact(
     message: Message, *, corp_id: str, source: str, fact_id: str | None = None, subject_suffix: str = ""
 ) -> Fact:
     """Dresses a message as a fact; without `fact_id` it gets a new one."""

@@ -36,7 +36,7 @@ def enter(key: str) -> None:
     _key.set(key)
 
 
-class Once:
+class IdempotentRequests:
     """Runs creates, each at most once per caller and key."""
 
     def __init__(self, outbox: Outbox, sealer: Sealer, identifiers: Identifiers) -> None:

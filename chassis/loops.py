@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from chassis.logs import log
-from chassis.pool import is_outage
+from chassis.pool import is_transient
 
 
 class Loop:
@@ -36,7 +36,7 @@ class Loop:
                 done = await self._work()
                 pause = 0.1
             except Exception as error:
-                if is_outage(error):
+                if is_transient(error):
                     log.warning("loop_outage", loop=self.name, error=repr(error))
                 else:
                     log.exception("loop_failed", loop=self.name)

@@ -16,8 +16,8 @@ from nats.js import JetStreamContext
 
 from chassis.bus import publish_until_confirmed
 from chassis.errors import Unavailable
-from chassis.facts import Fact, state_fact
-from chassis.pool import Connection, Pool, is_outage
+from chassis.facts import Fact, new_fact
+from chassis.pool import Connection, Pool, is_transient
 
 SWEEP_AGE_SECONDS = 10
 SWEEP_ROWS = 500
@@ -34,10 +34,10 @@ class Tx:
         self.facts: list[Fact] = []
         self._source = source
 
-    def state(self, message: Message, *, corp_id: str, fact_id: str | None = None, subject_suffix: str = "") -> None:
-        """States a fact; it is published if and only if the transaction commits."""
+    def publish(self, message: Message, *, corp_id: str, fact_id: str | None = None, subject_suffix: str = "") -> None:
+        """The fact is published if and only if the transaction commits."""
         self.facts.append(
-            state_fact(message, corp_id=corp_id, source=self._source, fact_id=fact_id, subject_suffix=subject_suffix)
+            new_fact(message, corp_id=corp_id, source=self._source, fact_id=fact_id, subject_suffix=subject_suffix)
         )
 
 
@@ -62,7 +62,7 @@ class Outbox:
                     if tx.facts:
                         await _insert(connection, tx.facts)
             except Exception as error:
-                if connection.is_closed() and not is_outage(error):
+                if connection.is_closed() and not is_transient(error):
                     # Whatever it looks like: what was asked of a connection that died is not at fault.
                     raise Unavailable("STORE_AWAY", repr(error)) from error
                 raise

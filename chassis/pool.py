@@ -34,7 +34,7 @@ BOUNDS = {
     "transaction_timeout": "10s",
 }
 
-OUTAGES: tuple[type[BaseException], ...] = (
+TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     # The driver lost track of a connection that broke in the middle of a conversation.
@@ -62,13 +62,13 @@ OUTAGES: tuple[type[BaseException], ...] = (
 )
 
 
-def is_outage(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """True when the same work may succeed later as it is; False when the work itself is at fault."""
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return False  # a value that does not fit its parameter: asyncpg raises both at once
     if isinstance(error, asyncpg.ProtocolViolationError):
         return False  # bytes that are no value of their type; it only shares a class with lost connections
-    return isinstance(error, OUTAGES)
+    return isinstance(error, TRANSIENT)
 
 
 def _uuid_bytes(text: str) -> bytes:

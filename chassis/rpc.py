@@ -20,7 +20,7 @@ from prometheus_client import Histogram
 
 from chassis import caller, errors, idempotency, metrics
 from chassis.logs import log
-from chassis.pool import is_outage
+from chassis.pool import is_transient
 
 CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
@@ -89,7 +89,7 @@ class _Guard(grpc.aio.ServerInterceptor):
                 code, reason = CODES[type(error)], error.reason
                 await context.abort_with_status(rpc_status.to_status(_status(error)))
             except Exception as error:
-                if is_outage(error):
+                if is_transient(error):
                     code, reason = grpc.StatusCode.UNAVAILABLE, "STORE_AWAY"
                     away = errors.Unavailable("STORE_AWAY", "a store is away, try again")
                     log.warning("rpc_outage", error=repr(error))

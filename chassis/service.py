@@ -15,15 +15,15 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, due, idempotency, logs, metrics
+from chassis import bus, idempotency, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
 from chassis.corps import Corps
-from chassis.idempotency import Once
+from chassis.idempotency import IdempotentRequests
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.loops import Loop
 from chassis.outbox import Outbox
-from chassis.pool import Pool, is_outage, open_pool
+from chassis.pool import Pool, is_transient, open_pool
 from chassis.rpc import Server
 from chassis.schema import migrate
 from chassis.sealing import Sealer
@@ -44,7 +44,7 @@ class Service:
         self.sealer = Sealer(settings.data_keys)
         self.identifiers = Identifiers(settings.index_key, self.sealer)
         self.outbox = Outbox(pool, self.js, name)
-        self.once = Once(self.outbox, self.sealer, self.identifiers)
+        self.once = IdempotentRequests(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self._consumers: list[Consumer] = []
         self._loops: list[Loop] = []
@@ -104,7 +104,7 @@ class Service:
 
         self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
-        self.loop("due-forget", lambda: due.forget_done(self.pool), interval=3600)
+        self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
         app = web.Application()
@@ -171,7 +171,7 @@ async def patiently(what: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await attempt()
         except Exception as error:
-            if not is_outage(error) and "nats" not in type(error).__module__:
+            if not is_transient(error) and "nats" not in type(error).__module__:
                 raise
             log.warning("start_waits", what=what, error=repr(error))
             await asyncio.sleep(0.5)

@@ -7,23 +7,23 @@ from pathlib import Path
 from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
-from chassis.dead_letter_door import DeadLetterDoor
-from chassis.effects import Effects
+from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.effects import EffectWorker
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.youzan import Youzan
 from commerce.app import buyers
 from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
-from commerce.rpc.gmv import Gmv
-from commerce.rpc.orders import Orders
+from commerce.rpc.gmv import GmvServicer
+from commerce.rpc.orders import OrderServicer
 from commerce.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
     youzan = Youzan(service.corps)
     service.on_close(youzan.close)
-    asking = Effects(
+    asking = EffectWorker(
         service.pool,
         buyers.KIND,
         BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
@@ -37,11 +37,11 @@ async def build(service: Service, settings: Settings) -> None:
     delay = timedelta(seconds=settings.buyer_query_delay_seconds)
     service.consume(*consumers.durables(delay), wakes=(attribution,))
 
-    service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders(service.pool))
-    service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, Gmv(service.pool))
+    service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(service.pool))
+    service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, GmvServicer(service.pool))
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
-        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+        DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
     )
 
 

@@ -16,8 +16,8 @@ from chassis.outbox import Tx
 from chassis.projections import assign_identifiers
 from chassis.scope import place_staff
 from commerce.app.orders import Buyer, Line, OrderMessage, take
+from commerce.db import attribution
 from commerce.domain.orders import Facet, Refund
-from commerce.store import attribution
 
 ORDERS = "commerce-record-on-order-message"
 

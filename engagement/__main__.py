@@ -7,8 +7,8 @@ from pathlib import Path
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
-from chassis.dead_letter_door import DeadLetterDoor
-from chassis.effects import Effects, OneByOne
+from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.effects import EffectWorker, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
@@ -16,8 +16,8 @@ from engagement.app import alerts, welcomes
 from engagement.app.alerts import AlertMessages
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
-from engagement.rpc.alerts import AlertDoor
-from engagement.rpc.welcomes import WelcomeDoor
+from engagement.rpc.alerts import AlertServicer
+from engagement.rpc.welcomes import WelcomeServicer
 from engagement.settings import Settings
 
 
@@ -26,7 +26,7 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
 
-    welcoming = Effects(
+    welcoming = EffectWorker(
         service.pool,
         welcomes.KIND,
         Welcomes(service.outbox, voice, service.sealer),
@@ -34,7 +34,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
     messages = AlertMessages(service.outbox, voice, service.sealer, gather)
-    messaging = Effects(service.pool, alerts.KIND, OneByOne(messages.perform), at_once=8)
+    messaging = EffectWorker(service.pool, alerts.KIND, OneByOne(messages.perform), at_once=8)
     service.on_close(welcoming.drain)
     service.on_close(messaging.drain)
 
@@ -45,12 +45,12 @@ async def build(service: Service, settings: Settings) -> None:
     service.consume(*handlers.alert_durables())
 
     service.serve(
-        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeDoor(service.pool, service.once)
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.pool, service.once)
     )
-    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertDoor(service.pool))
+    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertServicer(service.pool))
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
-        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+        DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
     )
 
 

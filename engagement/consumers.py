@@ -15,9 +15,9 @@ from chassis.identifiers import Identifiers
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, welcomes
+from engagement.db import names
+from engagement.db.welcomes import hasten
 from engagement.settings import Settings
-from engagement.store import names
-from engagement.store.welcomes import hasten
 
 
 class Handlers:

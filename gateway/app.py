@@ -12,7 +12,7 @@ from aiohttp import web
 
 from chassis.corps import Corps
 from chassis.web import add_health_routes
-from gateway import auth, keys, stream
+from gateway import app_keys, auth, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -41,10 +41,10 @@ def create_app(
 ) -> web.Application:
     app = web.Application(middlewares=[one_line_per_request], client_max_size=MOST_BODY_BYTES)
     doorkeeper = Doorkeeper(settings, corps, channels["identity"])
-    app[keys.SETTINGS] = settings
-    app[keys.CORPS] = corps
-    app[keys.EDGE] = edge
-    app[keys.DOORKEEPER] = doorkeeper
+    app[app_keys.SETTINGS] = settings
+    app[app_keys.CORPS] = corps
+    app[app_keys.EDGE] = edge
+    app[app_keys.DOORKEEPER] = doorkeeper
 
     callback.add_routes(app)
     webhook.add_routes(app)

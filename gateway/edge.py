@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
 from chassis.bus import publish
-from chassis.facts import state_fact
+from chassis.facts import new_fact
 from chassis.identifiers import Identifiers
 from chassis.sealing import Sealer
 
@@ -45,5 +45,5 @@ class Edge:
         """
         fact_id = hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]
         await publish(
-            self._js, state_fact(message, corp_id=corp_id, source="gateway", fact_id=fact_id), timeout=CONFIRM_SECONDS
+            self._js, new_fact(message, corp_id=corp_id, source="gateway", fact_id=fact_id), timeout=CONFIRM_SECONDS
         )

@@ -18,7 +18,7 @@ from chassis.caller import Caller
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
 from chassis.staff_subject import staff_suffix
-from gateway import keys
+from gateway import app_keys
 from gateway.hub import NOTHING, Event, Hub, Reader
 
 HEARTBEAT_SECONDS = 15.0
@@ -33,7 +33,7 @@ CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 
 def add_routes(app: web.Application, hub: Hub) -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
-        caller = await request.app[keys.DOORKEEPER].caller(request)
+        caller = await request.app[app_keys.DOORKEEPER].caller(request)
         prefix = _scope(caller, request.query.get("scope", "own"))
         resume = _last_event_id(request)
 
@@ -45,7 +45,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
 
         async def still_allowed() -> bool:
             try:
-                now = await request.app[keys.DOORKEEPER].caller(request)
+                now = await request.app[app_keys.DOORKEEPER].caller(request)
                 return _scope(now, request.query.get("scope", "own")) == prefix
             except DomainError:
                 return False

@@ -7,8 +7,8 @@ from pathlib import Path
 from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
-from chassis.dead_letter_door import DeadLetterDoor
-from chassis.effects import Effects, OneByOne
+from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.effects import EffectWorker, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from identity import consumers
@@ -18,11 +18,11 @@ from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
 from identity.app.staff import Staff
-from identity.rpc.access import AccessDoor
-from identity.rpc.customers import Customers
-from identity.rpc.staff import StaffMembers
+from identity.db.access import seed_roles
+from identity.rpc.access import AccessServicer
+from identity.rpc.customers import CustomerServicer
+from identity.rpc.staff import StaffServicer
 from identity.settings import Settings
-from identity.store.access import seed_roles
 
 
 async def build(service: Service, settings: Settings) -> None:
@@ -31,14 +31,14 @@ async def build(service: Service, settings: Settings) -> None:
     book = WeComBook(wecoms)
 
     reads = ContactReads(service.outbox, book, service.sealer, service.identifiers)
-    reading = Effects(service.pool, contacts.KIND, reads, at_once=settings.contact_reads_at_once)
+    reading = EffectWorker(service.pool, contacts.KIND, reads, at_once=settings.contact_reads_at_once)
     service.on_close(reading.drain)
     members = Staff(
         service.outbox, book, service.sealer, service.identifiers, timedelta(seconds=settings.staff_sync_seconds)
     )
-    books = Effects(service.pool, staff.BOOK, OneByOne(members.perform_book), at_once=1)
+    books = EffectWorker(service.pool, staff.BOOK, OneByOne(members.perform_book), at_once=1)
     service.on_close(books.drain)
-    member_reads = Effects(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
+    member_reads = EffectWorker(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
     service.on_close(member_reads.drain)
 
     service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
@@ -54,19 +54,19 @@ async def build(service: Service, settings: Settings) -> None:
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
-        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, Customers(service.pool, service.sealer)
+        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, CustomerServicer(service.pool, service.sealer)
     )
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server,
-        StaffMembers(service.pool, service.sealer, members, RelationGaps(service.pool, book, service.identifiers)),
+        StaffServicer(service.pool, service.sealer, members, RelationGaps(service.pool, book, service.identifiers)),
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
-        AccessDoor(access, service.sealer, service.once),
+        AccessServicer(access, service.sealer, service.once),
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
-        DeadLetterDoor(service.pool, service.js, dead_letter_service_pb2),
+        DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
     )
 
     corps = list(service.corps)

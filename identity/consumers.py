@@ -17,7 +17,7 @@ from chassis.outbox import Tx
 from identity.app import contacts, staff
 from identity.app.people import Named, Observation, observe
 from identity.app.relations import Followed, record
-from identity.store import customers
+from identity.db import customers
 
 FOLLOW_KINDS = {
     wecom.ContactAdded: "added",

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from chassis import bus
 from chassis.consumer import Durable, take
-from chassis.facts import Received, decode, state_fact, type_of
+from chassis.facts import Received, decode, new_fact, type_of
 from chassis.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.pool import Pool, open_pool
@@ -157,5 +157,5 @@ async def rooms(servers: Servers, jetstream: nats.js.JetStreamContext) -> Callab
 
 def received(message: object, fact_id: str, *, corp_id: str = CORP) -> Received:
     """A message as a handler gets it from the wire."""
-    fact = state_fact(message, corp_id=corp_id, source="tests", fact_id=fact_id)  # type: ignore[arg-type]
+    fact = new_fact(message, corp_id=corp_id, source="tests", fact_id=fact_id)  # type: ignore[arg-type]
     return decode({type_of(message): type(message)}, fact.subject, fact.headers, fact.payload)  # type: ignore[arg-type,dict-item]

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from uuid_utils import uuid7
 
-from acquisition.store import channels
-from acquisition.store import live_codes as store
-from chassis import due
+from acquisition.db import channels
+from acquisition.db import live_codes as db
+from chassis import scheduled
 from chassis.errors import Invalid, NotFound
 from chassis.outbox import Outbox, Tx
 from chassis.paging import text
@@ -55,21 +55,23 @@ class LiveCodes:
         state = "".join(secrets.choice(alphabet) for _ in range(STATE_CHARACTERS))
         if await channels.get(tx.connection, corp_id, channel_id) is None:
             raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
-        row = await store.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
-        await due.schedule_once(tx.connection, KIND, [due.Due(corp_id, row["live_code_id"], datetime.now(UTC))])
+        row = await db.insert(tx.connection, corp_id, str(uuid7()), channel_id, name, members, state)
+        await scheduled.schedule_once(
+            tx.connection, KIND, [scheduled.Job(corp_id, row["live_code_id"], datetime.now(UTC))]
+        )
         return row
 
     async def pause(self, corp_id: str, live_code_id: str) -> Row:
         async with self._outbox.transaction() as tx:
-            row = await store.pause(tx.connection, corp_id, live_code_id)
+            row = await db.pause(tx.connection, corp_id, live_code_id)
         if row is None:
             raise NotFound("LIVE_CODE_NOT_FOUND", field="liveCodeId")
         return row
 
-    async def perform(self, claim: due.Claim) -> None:
+    async def perform(self, claim: scheduled.Claim) -> None:
         """Makes the contact way. After a crash or a lost answer the state tells whether it was made already."""
         async with self._outbox.pool.acquire() as connection:
-            row = await store.get(connection, claim.corp_id, claim.key)
+            row = await db.get(connection, claim.corp_id, claim.key)
         if row is None:
             return
         try:
@@ -81,12 +83,12 @@ class LiveCodes:
         except (WeComError, WeComAway) as error:
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
-                    await store.failed(tx.connection, claim.corp_id, claim.key, str(error))
-                    await due.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
+                    await db.failed(tx.connection, claim.corp_id, claim.key, str(error))
+                    await scheduled.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
                 else:
                     later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
-                    await due.postpone(tx.connection, KIND, [(claim, later)])
+                    await scheduled.postpone(tx.connection, KIND, [(claim, later)])
             return
         async with self._outbox.transaction() as tx:
-            await store.made(tx.connection, claim.corp_id, claim.key, way.config_id, way.qr_code)
-            await due.finish(tx.connection, KIND, [(claim, "made")])
+            await db.made(tx.connection, claim.corp_id, claim.key, way.config_id, way.qr_code)
+            await scheduled.finish(tx.connection, KIND, [(claim, "made")])

@@ -11,9 +11,9 @@ from typing import Any
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
 
+from acquisition.db import channels, live_codes
+from acquisition.db import touches as db
 from acquisition.domain.touches import Code, Touch, kinds_of, route
-from acquisition.store import channels, live_codes
-from acquisition.store import touches as store
 from chassis.moments import stamp
 from chassis.outbox import Tx
 from chassis.pool import Row
@@ -39,15 +39,15 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
     """Records the adds and states CustomerAcquired for each, and anew for those whose kind they change."""
     adds = list(adds)
     contacts = sorted({(add.corp_id, add.contact_id) for add in adds})
-    await store.lock_contacts(tx.connection, contacts)
+    await db.lock_contacts(tx.connection, contacts)
     defaults = await channels.ensure_default(tx.connection, (add.corp_id for add in adds))
     codes: dict[str, dict[str, Code]] = defaultdict(dict)
     for row in await live_codes.by_states(tx.connection, sorted({(a.corp_id, a.state) for a in adds if a.state})):
         codes[row["corp_id"]][row["state"]] = Code(row["live_code_id"], row["channel_id"], row["paused_at"])
 
     # What is known of these contacts, and the new adds beside it: nobody else changes either while we hold the lock.
-    by_contact: dict[store.Contact, dict[str, Row]] = defaultdict(dict)
-    for row in await store.of_contacts(tx.connection, contacts):
+    by_contact: dict[db.Contact, dict[str, Row]] = defaultdict(dict)
+    for row in await db.of_contacts(tx.connection, contacts):
         by_contact[row["corp_id"], row["contact_id"]][row["touch_id"]] = row
     new: dict[tuple[str, str], dict[str, Any]] = {}
     for add in adds:
@@ -79,15 +79,15 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
             if row["kind"] == kind:
                 continue
             version = row["version"] + 1
-            tx.state(_acquired(row, kind, version), corp_id=corp_id)
+            tx.publish(_acquired(row, kind, version), corp_id=corp_id)
             if (corp_id, touch_id) in new:
                 new[corp_id, touch_id] |= {"kind": kind, "version": version}
             else:
                 changed.append((corp_id, touch_id, kind, version))
     if new:
-        await store.insert(tx.connection, new.values())
+        await db.insert(tx.connection, new.values())
     if changed:
-        await store.set_kinds(tx.connection, changed)
+        await db.set_kinds(tx.connection, changed)
 
 
 def _acquired(row: Row, kind: str, version: int) -> CustomerAcquired:

@@ -6,25 +6,25 @@ from bihuan.acquisition.v1 import channel_service_pb2 as pb
 from bihuan.acquisition.v1 import channel_service_pb2_grpc as grpc_pb
 from uuid_utils import uuid7
 
-from acquisition.store import channels as store
+from acquisition.db import channels as db
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, NotFound
-from chassis.idempotency import Once
+from chassis.idempotency import IdempotentRequests
 from chassis.moments import as_of
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 
 
-class Channels(grpc_pb.ChannelServiceServicer):
-    def __init__(self, pool: Pool, once: Once) -> None:
+class ChannelServicer(grpc_pb.ChannelServiceServicer):
+    def __init__(self, pool: Pool, once: IdempotentRequests) -> None:
         self._pool, self._once = pool, once
 
     async def CreateChannel(self, request: pb.CreateChannelRequest, context: Any) -> pb.CreateChannelResponse:
         name = paging.text(request.name, "name", most=60)
 
         async def create(tx: Tx) -> pb.CreateChannelResponse:
-            row = await store.insert(tx.connection, caller().corp_id, str(uuid7()), name)
+            row = await db.insert(tx.connection, caller().corp_id, str(uuid7()), name)
             if row is None:
                 raise AlreadyExists("CHANNEL_NAME_TAKEN", field="name", expected="a name no other channel has")
             return pb.CreateChannelResponse(channel=_channel(row))
@@ -34,7 +34,7 @@ class Channels(grpc_pb.ChannelServiceServicer):
     async def GetChannel(self, request: pb.GetChannelRequest, context: Any) -> pb.GetChannelResponse:
         channel_id = paging.uuid(request.channel_id, "channelId")
         async with self._pool.acquire() as connection:
-            row = await store.get(connection, caller().corp_id, channel_id)
+            row = await db.get(connection, caller().corp_id, channel_id)
         if row is None:
             raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
         return pb.GetChannelResponse(channel=_channel(row))
@@ -42,7 +42,7 @@ class Channels(grpc_pb.ChannelServiceServicer):
     async def ListChannels(self, request: pb.ListChannelsRequest, context: Any) -> pb.ListChannelsResponse:
         page = paging.uuid_page(request.page_size, request.page_token)
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, caller().corp_id, page.after, page.size)
+            rows = await db.page(connection, caller().corp_id, page.after, page.size)
         return pb.ListChannelsResponse(
             channels=[_channel(row) for row in rows],
             next_page_token=page.next_token([row["channel_id"] for row in rows]),
@@ -53,8 +53,8 @@ class Channels(grpc_pb.ChannelServiceServicer):
     ) -> pb.GetChannelFiguresResponse:
         moment = as_of(request)
         async with self._pool.acquire() as connection:
-            rows = await store.figures(connection, caller().corp_id, moment)
-            fallbacks = await store.fallbacks(connection, caller().corp_id, moment)
+            rows = await db.figures(connection, caller().corp_id, moment)
+            fallbacks = await db.fallbacks(connection, caller().corp_id, moment)
         return pb.GetChannelFiguresResponse(
             channels=[
                 pb.ChannelFigure(

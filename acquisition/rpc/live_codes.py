@@ -7,19 +7,19 @@ from bihuan.acquisition.v1 import live_code_service_pb2 as pb
 from bihuan.acquisition.v1 import live_code_service_pb2_grpc as grpc_pb
 
 from acquisition.app.live_codes import LiveCodes
-from acquisition.store import live_codes as store
+from acquisition.db import live_codes as db
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import NotFound
-from chassis.idempotency import Once
+from chassis.idempotency import IdempotentRequests
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 
 
-class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
+class LiveCodeServicer(grpc_pb.LiveCodeServiceServicer):
     """`wake` tells the loop that makes contact ways that there is one to make."""
 
-    def __init__(self, pool: Pool, live_codes: LiveCodes, once: Once, wake: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, live_codes: LiveCodes, once: IdempotentRequests, wake: Callable[[], None]) -> None:
         self._pool, self._live_codes, self._once, self._wake = pool, live_codes, once, wake
 
     async def CreateLiveCode(self, request: pb.CreateLiveCodeRequest, context: Any) -> pb.CreateLiveCodeResponse:
@@ -36,7 +36,7 @@ class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
     async def GetLiveCode(self, request: pb.GetLiveCodeRequest, context: Any) -> pb.GetLiveCodeResponse:
         live_code_id = paging.uuid(request.live_code_id, "liveCodeId")
         async with self._pool.acquire() as connection:
-            row = await store.get(connection, caller().corp_id, live_code_id)
+            row = await db.get(connection, caller().corp_id, live_code_id)
         if row is None:
             raise NotFound("LIVE_CODE_NOT_FOUND", field="liveCodeId")
         return pb.GetLiveCodeResponse(live_code=_live_code(row))
@@ -45,7 +45,7 @@ class LiveCodeDoor(grpc_pb.LiveCodeServiceServicer):
         page = paging.uuid_page(request.page_size, request.page_token)
         channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, caller().corp_id, channel_id, page.after, page.size)
+            rows = await db.page(connection, caller().corp_id, channel_id, page.after, page.size)
         return pb.ListLiveCodesResponse(
             live_codes=[_live_code(row) for row in rows],
             next_page_token=page.next_token([row["live_code_id"] for row in rows]),

@@ -16,11 +16,11 @@ from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 from chassis.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
-from chassis.pool import Row, is_outage
+from chassis.pool import Row, is_transient
 from chassis.staff_subject import staff_suffix
+from commerce.db import attribution as db
+from commerce.db.orders import Key
 from commerce.domain.alerts import alert_id
-from commerce.store import attribution as store
-from commerce.store.orders import Key
 
 MARKS = 1000
 # For a corp that left the corps file while its facts were on their way.
@@ -41,12 +41,12 @@ class Attribution:
         try:
             taken = await self._pass()
         except Exception as error:
-            if is_outage(error):
+            if is_transient(error):
                 raise
             if self._limit == 1:
                 log.exception("attribution_impossible")
                 async with self._outbox.transaction() as tx:
-                    return (await store.take_marks(tx.connection, 1)).count
+                    return (await db.take_marks(tx.connection, 1)).count
             self._limit = max(1, self._limit // 8)
             return 1
         drained = taken < self._limit
@@ -55,25 +55,25 @@ class Attribution:
 
     async def _pass(self) -> int:
         async with self._outbox.transaction() as tx:
-            marks = await store.take_marks(tx.connection, self._limit)
+            marks = await db.take_marks(tx.connection, self._limit)
             if marks.count:
-                orders = await store.lock_orders_of(tx.connection, marks)
+                orders = await db.lock_orders_of(tx.connection, marks)
                 if orders:
                     await self._attribute(tx, orders)
         return marks.count
 
     async def _attribute(self, tx: Tx, orders: Mapping[Key, Row]) -> None:
-        changed = await store.attribute(tx.connection, list(orders), self._days)
+        changed = await db.attribute(tx.connection, list(orders), self._days)
         alerts: dict[tuple[str, str], StaffAlertRaised] = {}
         for row in changed:
             order = orders[row["corp_id"], row["mall_id"], row["order_id"]]
-            tx.state(_attributed(row, order), corp_id=row["corp_id"])
+            tx.publish(_attributed(row, order), corp_id=row["corp_id"])
             if row["paid"] and row["userid"]:
                 alert = _paid_alert(row, order)
                 alerts[row["corp_id"], alert.alert_id] = alert
-        for key in sorted(await store.raise_once(tx.connection, alerts)):
+        for key in sorted(await db.raise_once(tx.connection, alerts)):
             alert = alerts[key]
-            tx.state(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
+            tx.publish(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
 
 
 def _attributed(row: Row, order: Row) -> OrderAttributed:

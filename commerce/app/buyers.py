@@ -10,13 +10,13 @@ from typing import Protocol
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
 from bihuan.common.v1.identifier_pb2 import Identifier
 
-from chassis import due
+from chassis import scheduled
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.moments import stamp
 from chassis.outbox import Outbox
 from chassis.sealing import Sealer
-from commerce.store import buyers as store
+from commerce.db import buyers as db
 
 KIND = "buyer_query"
 # Doubled with every attempt, up to an hour; a mall that never tells is given up after about a day.
@@ -43,7 +43,7 @@ class BuyerBook(Protocol):
 class Query:
     """A buyer to ask about, and what the mall said: other names, or nothing yet (`again`)."""
 
-    claim: due.Claim
+    claim: scheduled.Claim
     mall_id: str
     kind: str
     sealed: bytes
@@ -52,14 +52,14 @@ class Query:
 
 
 class BuyerQueries:
-    """Performs the queries (chassis.effects.Performer)."""
+    """Performs the queries (chassis.effects.EffectHandler)."""
 
     def __init__(self, outbox: Outbox, book: BuyerBook, sealer: Sealer, identifiers: Identifiers) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> list[Query]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Query]:
         async with self._outbox.pool.acquire() as connection:
-            rows = await store.get(connection, [(claim.corp_id, claim.key) for claim in claims])
+            rows = await db.get(connection, [(claim.corp_id, claim.key) for claim in claims])
         found = []
         for claim in claims:
             row = rows.get((claim.corp_id, claim.key))
@@ -85,7 +85,7 @@ class BuyerQueries:
             # The link is as old as the buyer's first order, whenever it was asked for: what people follow from it
             # must not depend on when a mall answered.
             named = [(item.claim.corp_id, item.claim.key) for item in outcomes if item.names]
-            firsts = await store.first_orders(tx.connection, named)
+            firsts = await db.first_orders(tx.connection, named)
             identified = []
             for item in outcomes:
                 corp_id = item.claim.corp_id
@@ -95,15 +95,15 @@ class BuyerQueries:
                 if len(found) > 1:
                     at = firsts.get((corp_id, item.claim.key), now)
                     fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(at))
-                    tx.state(fact, corp_id=corp_id)
+                    tx.publish(fact, corp_id=corp_id)
                     identified.append((corp_id, item.claim.key, at))
-            await store.identified(tx.connection, identified)
-            await due.finish(
+            await db.identified(tx.connection, identified)
+            await scheduled.finish(
                 tx.connection,
                 KIND,
                 [(item.claim, f"{len(item.names)} other names") for item in outcomes if not item.again],
             )
-            await due.postpone(
+            await scheduled.postpone(
                 tx.connection,
                 KIND,
                 [

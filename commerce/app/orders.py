@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chassis import dead_letters, due
+from chassis import dead_letters, scheduled
 from chassis.facts import Received
 from chassis.outbox import Tx
 from chassis.pool import Row
 from commerce.app.buyers import KIND as BUYER_QUERY
+from commerce.db import attribution
+from commerce.db import orders as db
 from commerce.domain.orders import EXCESS, Facet, Refund, fold, settle_refunds
-from commerce.store import attribution
-from commerce.store import orders as store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Line:
 class OrderMessage:
     """One message about one order."""
 
-    key: store.Key
+    key: db.Key
     facets: tuple[Facet, ...] = ()
     buyer: Buyer | None = None
     lines: tuple[Line, ...] = ()
@@ -50,18 +50,18 @@ class OrderMessage:
 
 async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_delay: timedelta) -> None:
     """Applies the messages and asks for attribution of every order they touch."""
-    by_order: dict[store.Key, list[OrderMessage]] = defaultdict(list)
+    by_order: dict[db.Key, list[OrderMessage]] = defaultdict(list)
     for message in messages:
         by_order[message.key].append(message)
-    locked = await store.lock(tx.connection, sorted(by_order))
+    locked = await db.lock(tx.connection, sorted(by_order))
 
-    updated: dict[store.Key, Row] = {}
+    updated: dict[db.Key, Row] = {}
     for key, own in by_order.items():
         changes = fold(dict(locked[key]), (facet for message in own for facet in message.facets))
         if changes:
             updated[key] = {**locked[key], **changes}
     if updated:
-        await store.update(tx.connection, updated)
+        await db.update(tx.connection, updated)
     # The lines are the newest detail's, whole.
     newest = {
         m.key: m
@@ -69,7 +69,7 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
         for facet in m.facets
         if facet.name == "detail" and m.key in updated and facet.rank == updated[m.key]["detail_rank"]
     }
-    await store.replace_lines(
+    await db.replace_lines(
         tx.connection,
         [key for key in newest if locked[key]["detail_rank"] is not None],
         [
@@ -84,10 +84,8 @@ async def take(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_del
     await attribution.mark_orders(tx.connection, buyers)
 
 
-async def _take_refunds(
-    tx: Tx, messages: Iterable[OrderMessage], orders: Mapping[store.Key, Row], durable: str
-) -> None:
-    await store.add_refunds(
+async def _take_refunds(tx: Tx, messages: Iterable[OrderMessage], orders: Mapping[db.Key, Row], durable: str) -> None:
+    await db.add_refunds(
         tx.connection,
         [
             (
@@ -105,8 +103,8 @@ async def _take_refunds(
             if m.refund is not None and m.fact is not None
         ],
     )
-    by_order: dict[store.Key, list[Row]] = defaultdict(list)
-    for row in await store.refunds_of(tx.connection, sorted(orders)):
+    by_order: dict[db.Key, list[Row]] = defaultdict(list)
+    for row in await db.refunds_of(tx.connection, sorted(orders)):
         by_order[row["corp_id"], row["mall_id"], row["order_id"]].append(row)
     changed = []
     just_came = {m.fact.id for m in messages if m.refund is not None and m.fact is not None}
@@ -129,16 +127,18 @@ async def _take_refunds(
                     detail=f"refund {row['refund_id']} of {row['amount_fen']} fen is more than is left of the payment",
                 )
     if changed:
-        await store.set_refund_status(tx.connection, changed)
+        await db.set_refund_status(tx.connection, changed)
 
 
 async def _ask_who_buys(tx: Tx, messages: Iterable[OrderMessage], delay: timedelta) -> None:
     """Buyers nobody has identified yet are looked up at the mall, a little later."""
-    unknown = await store.add_buyers(
+    unknown = await db.add_buyers(
         tx.connection,
         [(m.key[0], m.buyer.id, m.key[1], m.buyer.kind, m.buyer.sealed) for m in messages if m.buyer is not None],
     )
     when = datetime.now(UTC) + delay
-    await due.schedule_again(
-        tx.connection, BUYER_QUERY, [due.Due(row["corp_id"], row["buyer_id"], when) for row in unknown]
+    await scheduled.schedule_again(
+        tx.connection,
+        BUYER_QUERY,
+        [scheduled.Job(row["corp_id"], row["buyer_id"], when) for row in unknown],
     )

@@ -9,21 +9,21 @@ from bihuan.common.v1.money_pb2 import Money
 from chassis.caller import caller
 from chassis.moments import as_of
 from chassis.pool import Pool
+from commerce.db import figures as db
 from commerce.domain.gmv import average
-from commerce.store import figures as store
 
 CURRENCY = "CNY"
 
 
-class Gmv(grpc_pb.GmvServiceServicer):
+class GmvServicer(grpc_pb.GmvServiceServicer):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def GetOrderFigures(self, request: pb.GetOrderFiguresRequest, context: Any) -> pb.GetOrderFiguresResponse:
         moment = as_of(request)
         async with self._pool.acquire() as connection:
-            statuses = await store.by_status(connection, caller().corp_id, moment)
-            row = await store.totals(connection, caller().corp_id, moment)
+            statuses = await db.by_status(connection, caller().corp_id, moment)
+            row = await db.totals(connection, caller().corp_id, moment)
         figures = pb.GetOrderFiguresResponse(
             by_status=[
                 pb.OrderCount(status=f"ORDER_STATUS_{status}", orders=count) for status, count in statuses.items()
@@ -49,7 +49,7 @@ class Gmv(grpc_pb.GmvServiceServicer):
 
     async def _shares(self, request: Any, by: str) -> list[pb.GmvShare]:
         async with self._pool.acquire() as connection:
-            rows = await store.shares(connection, caller().corp_id, as_of(request), by)
+            rows = await db.shares(connection, caller().corp_id, as_of(request), by)
         return [
             pb.GmvShare(
                 key=row["key"] or "",

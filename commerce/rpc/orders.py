@@ -11,10 +11,10 @@ from chassis import paging
 from chassis.caller import caller
 from chassis.errors import NotFound
 from chassis.pool import Pool, Row
-from commerce.store import orders as store
+from commerce.db import orders as db
 
 
-class Orders(grpc_pb.OrderServiceServicer):
+class OrderServicer(grpc_pb.OrderServiceServicer):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
@@ -23,7 +23,7 @@ class Orders(grpc_pb.OrderServiceServicer):
         customer_id = paging.uuid(request.customer_id, "customerId") if request.customer_id else None
         before = paging.position(page.after) if page.after else None
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, me.corp_id, me.confined_to, customer_id, before, page.size)
+            rows = await db.page(connection, me.corp_id, me.confined_to, customer_id, before, page.size)
         return pb.ListOrdersResponse(
             orders=[_order(row) for row in rows],
             next_page_token=page.next_token(
@@ -34,7 +34,7 @@ class Orders(grpc_pb.OrderServiceServicer):
     async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> pb.GetOrderResponse:
         me = caller()
         async with self._pool.acquire() as connection:
-            row = await store.get(connection, (me.corp_id, request.mall_id, request.order_id), me.confined_to)
+            row = await db.get(connection, (me.corp_id, request.mall_id, request.order_id), me.confined_to)
         if row is None:
             raise NotFound("ORDER_NOT_FOUND", field="orderId")
         return pb.GetOrderResponse(order=_order(row))

@@ -9,14 +9,14 @@ from typing import Protocol
 
 from uuid_utils import uuid7
 
-from chassis import due
+from chassis import scheduled
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
+from engagement.db import alerts as db
+from engagement.db import names
 from engagement.domain.alerts import Paid, compose
-from engagement.store import alerts as store
-from engagement.store import names
 
 KIND = "app_message"
 # More than fit into one message; the rest goes with the next.
@@ -63,10 +63,12 @@ async def take(tx: Tx, alerts: Iterable[Alert], gather: timedelta, fresh: timede
         )
         for a in alerts
     }
-    new = await store.insert(tx.connection, rows.values())
+    new = await db.insert(tx.connection, rows.values())
     recipients = {(row["corp_id"], row["userid"]) for row in new if row["status"] == "OPEN"}
-    await due.schedule_again(
-        tx.connection, KIND, [due.Due(corp_id, userid, now + gather) for corp_id, userid in recipients]
+    await scheduled.schedule_again(
+        tx.connection,
+        KIND,
+        [scheduled.Job(corp_id, userid, now + gather) for corp_id, userid in recipients],
     )
 
 
@@ -74,15 +76,15 @@ class AlertMessages:
     def __init__(self, outbox: Outbox, messenger: Messenger, sealer: Sealer, gather: timedelta) -> None:
         self._outbox, self._messenger, self._sealer, self._gather = outbox, messenger, sealer, gather
 
-    async def perform(self, claim: due.Claim) -> None:
+    async def perform(self, claim: scheduled.Claim) -> None:
         """Sends one message to the employee `claim.key`; after a crash the same words again."""
         corp_id, userid = claim.corp_id, claim.key
         async with self._outbox.transaction() as tx:
-            message = await store.attempting(tx.connection, corp_id, userid)
+            message = await db.attempting(tx.connection, corp_id, userid)
             if message is None:
-                rows = await store.open_of(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
+                rows = await db.open_of(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
                 if not rows:
-                    await due.finish(tx.connection, KIND, [(claim, "nothing left")])
+                    await scheduled.finish(tx.connection, KIND, [(claim, "nothing left")])
                     return
                 sealed = await names.sealed_contact(tx.connection, corp_id, [row["contact_id"] for row in rows])
                 named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
@@ -90,7 +92,7 @@ class AlertMessages:
                     [Paid(r["alert_id"], named.get(r["contact_id"]), r["amount_fen"], r["order_id"]) for r in rows]
                 )
                 message_id = str(uuid7())
-                await store.begin_message(
+                await db.begin_message(
                     tx.connection,
                     corp_id,
                     message_id,
@@ -101,7 +103,7 @@ class AlertMessages:
             else:
                 message_id, content = message["message_id"], self._sealer.open(corp_id, message["sealed_content"])
         try:
-            await self._messenger.send_text(corp_id, userid, content, due.CALL_SECONDS)
+            await self._messenger.send_text(corp_id, userid, content, scheduled.CALL_SECONDS)
             delivered, errcode = True, 0
         except WeComAway:
             await self._again(claim)
@@ -113,13 +115,15 @@ class AlertMessages:
             log.warning("alert_refused", corp_id=corp_id, userid=userid, errcode=error.errcode)
             delivered, errcode = False, error.errcode
         async with self._outbox.transaction() as tx:
-            await store.end_message(tx.connection, corp_id, message_id, delivered, errcode)
-            more = await store.open_of(tx.connection, corp_id, userid, 1)
+            await db.end_message(tx.connection, corp_id, message_id, delivered, errcode)
+            more = await db.open_of(tx.connection, corp_id, userid, 1)
             if more:
-                await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + self._gather)])
+                await scheduled.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + self._gather)])
             else:
-                await due.finish(tx.connection, KIND, [(claim, "sent")])
+                await scheduled.finish(tx.connection, KIND, [(claim, "sent")])
 
-    async def _again(self, claim: due.Claim) -> None:
+    async def _again(self, claim: scheduled.Claim) -> None:
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY * min(claim.attempts, 30))])
+            await scheduled.postpone(
+                tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY * min(claim.attempts, 30))]
+            )

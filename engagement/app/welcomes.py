@@ -10,16 +10,16 @@ from typing import Any, Protocol
 
 from liquid.exceptions import LiquidError
 
-from chassis import due
+from chassis import scheduled
 from chassis.errors import Invalid
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
+from engagement.db import names
+from engagement.db import welcomes as db
 from engagement.domain import templates
-from engagement.store import names
-from engagement.store import welcomes as store
 
 KIND = "welcome"
 # How long a welcome code lives, from its event's arrival.
@@ -54,10 +54,10 @@ async def plan(
     if not wanted:
         return
     known = await names.lock_contacts(tx.connection, sorted({(one.corp_id, one.contact_id) for one in wanted}))
-    rules = await store.rules_of(tx.connection, [one.corp_id for one in wanted])
+    rules = await db.rules_of(tx.connection, [one.corp_id for one in wanted])
     now = datetime.now(UTC)
     rows: dict[tuple[str, str], tuple[Any, ...]] = {}
-    rows_due: dict[tuple[str, str], due.Due] = {}
+    rows_due: dict[tuple[str, str], scheduled.Job] = {}
     for one in wanted:
         code = sealer.open(one.corp_id, one.sealed_welcome_code)
         welcome_id = identifiers.id_of(one.corp_id, "welcome_code", code)
@@ -80,16 +80,16 @@ async def plan(
         if rule is not None and status == "OPEN":
             waits = templates.wants_customer(rule["text"]) and (one.corp_id, one.contact_id) not in known
             due_at = one.arrived_at + patience if waits else now
-            rows_due[key] = due.Due(one.corp_id, welcome_id, due_at, deadline)
-    new = await store.insert(tx.connection, rows.values())
-    await due.schedule_once(tx.connection, KIND, [row for key, row in rows_due.items() if key in new])
+            rows_due[key] = scheduled.Job(one.corp_id, welcome_id, due_at, deadline)
+    new = await db.insert(tx.connection, rows.values())
+    await scheduled.schedule_once(tx.connection, KIND, [row for key, row in rows_due.items() if key in new])
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
     """A welcome to send, and what became of it: a status of the table, or another try (`again`)."""
 
-    claim: due.Claim
+    claim: scheduled.Claim
     code: str
     text: str
     link: Mapping[str, str] | None
@@ -101,15 +101,15 @@ class Sending:
 
 
 class Welcomes:
-    """Sends welcomes (chassis.effects.Performer)."""
+    """Sends welcomes (chassis.effects.EffectHandler)."""
 
     def __init__(self, outbox: Outbox, welcomer: Welcomer, sealer: Sealer) -> None:
         self._outbox, self._welcomer, self._sealer = outbox, welcomer, sealer
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> list[Sending]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Sending]:
         async with self._outbox.pool.acquire() as connection:
-            rows = await store.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
-            rules = await store.rules_of(connection, [claim.corp_id for claim in claims])
+            rows = await db.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
+            rules = await db.rules_of(connection, [claim.corp_id for claim in claims])
         found, settled = [], []
         for claim in claims:
             row = rows.get((claim.corp_id, claim.key))
@@ -141,7 +141,9 @@ class Welcomes:
         if left <= 0:
             return replace(item, status="LATE")
         try:
-            await self._welcomer.send(item.claim.corp_id, item.code, item.text, item.link, min(due.CALL_SECONDS, left))
+            await self._welcomer.send(
+                item.claim.corp_id, item.code, item.text, item.link, min(scheduled.CALL_SECONDS, left)
+            )
         except WeComAway:
             return replace(item, again=True)
         except WeComError as error:
@@ -158,8 +160,8 @@ class Welcomes:
         retry_at = datetime.now(UTC) + RETRY
         async with self._outbox.transaction() as tx:
             done = [item for item in outcomes if not item.again]
-            ours = await due.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
-            await store.settle(
+            ours = await scheduled.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
+            await db.settle(
                 tx.connection,
                 [
                     (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
@@ -167,7 +169,7 @@ class Welcomes:
                     if item.status != "SETTLED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
             )
-            await due.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in outcomes if item.again])
+            await scheduled.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in outcomes if item.again])
 
-    def _opened(self, claim: due.Claim, sealed: bytes | None) -> str | None:
+    def _opened(self, claim: scheduled.Claim, sealed: bytes | None) -> str | None:
         return self._sealer.open(claim.corp_id, sealed) if sealed else None

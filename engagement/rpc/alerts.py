@@ -8,15 +8,15 @@ from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
 from chassis.caller import caller
 from chassis.moments import as_of
 from chassis.pool import Pool
-from engagement.store import alerts as store
+from engagement.db import alerts as db
 
 
-class AlertDoor(grpc_pb.AlertServiceServicer):
+class AlertServicer(grpc_pb.AlertServiceServicer):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
         moment = as_of(request)
         async with self._pool.acquire() as connection:
-            row = await store.figures(connection, caller().corp_id, moment)
+            row = await db.figures(connection, caller().corp_id, moment)
         return pb.GetAlertFiguresResponse(**dict(row))

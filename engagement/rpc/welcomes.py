@@ -13,16 +13,16 @@ from uuid_utils import uuid7
 from chassis import paging
 from chassis.caller import caller
 from chassis.errors import AlreadyExists, Invalid, NotFound
-from chassis.idempotency import Once
+from chassis.idempotency import IdempotentRequests
 from chassis.moments import as_of
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
+from engagement.db import welcomes as db
 from engagement.domain import templates
-from engagement.store import welcomes as store
 
 
-class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
-    def __init__(self, pool: Pool, once: Once) -> None:
+class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
+    def __init__(self, pool: Pool, once: IdempotentRequests) -> None:
         self._pool, self._once = pool, once
 
     async def CreateWelcomeRule(
@@ -34,7 +34,7 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
 
         async def create(tx: Tx) -> pb.CreateWelcomeRuleResponse:
             corp_id = caller().corp_id
-            row = await store.insert_rule(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
+            row = await db.insert_rule(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
             if row is None:
                 raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
             return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
@@ -44,7 +44,7 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
         page = paging.uuid_page(request.page_size, request.page_token)
         async with self._pool.acquire() as connection:
-            rows = await store.rules(connection, caller().corp_id, page.after, page.size)
+            rows = await db.rules(connection, caller().corp_id, page.after, page.size)
         return pb.ListWelcomeRulesResponse(
             welcome_rules=[_rule(row) for row in rows],
             next_page_token=page.next_token([row["welcome_rule_id"] for row in rows]),
@@ -55,7 +55,7 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
     ) -> pb.DeleteWelcomeRuleResponse:
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
         async with self._pool.acquire() as connection:
-            if not await store.delete_rule(connection, caller().corp_id, rule_id):
+            if not await db.delete_rule(connection, caller().corp_id, rule_id):
                 raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
         return pb.DeleteWelcomeRuleResponse()
 
@@ -64,7 +64,7 @@ class WelcomeDoor(grpc_pb.WelcomeServiceServicer):
     ) -> pb.GetWelcomeFiguresResponse:
         moment = as_of(request)
         async with self._pool.acquire() as connection:
-            row = await store.figures(connection, caller().corp_id, moment)
+            row = await db.figures(connection, caller().corp_id, moment)
         figures = pb.GetWelcomeFiguresResponse(
             sent=row["sent"],
             late=row["late"],

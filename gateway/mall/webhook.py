@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from chassis.errors import NotFound
-from gateway import keys
+from gateway import app_keys
 from gateway.edge import read_body
 from gateway.mall import youzan
 
@@ -20,7 +20,7 @@ def add_routes(app: web.Application) -> None:
 
 async def receive(request: web.Request) -> web.Response:
     """Acknowledges when the message is durable, in the platform's own words."""
-    corp = request.app[keys.CORPS].find(request.match_info["corp_id"])
+    corp = request.app[app_keys.CORPS].find(request.match_info["corp_id"])
     mall = corp.mall_of(request.match_info["mall_id"]) if corp is not None else None
     if corp is None or mall is None:
         raise NotFound("MALL_UNKNOWN", "no such corp or mall is configured")
@@ -29,7 +29,7 @@ async def receive(request: web.Request) -> web.Response:
     # Verified over the bytes as they came; parsed only afterwards.
     body = await read_body(request, MOST_BYTES)
     youzan.verify(mall, request.headers.get("Event-Sign", ""), request.headers.get("Client-Id", ""), body)
-    edge = request.app[keys.EDGE]
+    edge = request.app[app_keys.EDGE]
     message = youzan.read(edge, corp.corp_id, mall, body, datetime.now(UTC))
     if message is not None:
         await edge.accept(message.fact, corp_id=corp.corp_id, content=message.content)

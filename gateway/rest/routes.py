@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from chassis import idempotency
 from chassis.errors import Forbidden, Invalid, NotFound
 from chassis.rpc import call_metadata
-from gateway import keys
+from gateway import app_keys
 from gateway.rest.binding import check_required, fill, fill_from_query, read_object
 from gateway.rest.contract import MOST_KEY, Operation, operations
 
@@ -42,7 +42,7 @@ def _handler(
     json_names = {field.name: field.json_name for field in operation.method.input_type.fields}
 
     async def serve(request: web.Request) -> web.Response:
-        caller = await request.app[keys.DOORKEEPER].caller(request)
+        caller = await request.app[app_keys.DOORKEEPER].caller(request)
         if caller.role not in operation.roles:
             raise Forbidden(
                 "ROLE_NOT_ALLOWED", f"{caller.role} may not do this", expected=", ".join(sorted(operation.roles))
@@ -61,7 +61,7 @@ def _handler(
         call = calls.get(request.match_info["service"] if operation.owner == "operations" else operation.owner)
         if call is None:
             raise NotFound("SERVICE_UNKNOWN", field="service", expected=", ".join(sorted(calls)))
-        settings = request.app[keys.SETTINGS]
+        settings = request.app[app_keys.SETTINGS]
         context = structlog.contextvars.get_contextvars()
         traced = [("request-id", context.get("request_id", "")), ("traceparent", context.get("traceparent", ""))]
         once = [(idempotency.METADATA, key)] if operation.is_create and (key := _idempotency_key(request)) else []

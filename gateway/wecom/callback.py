@@ -11,7 +11,7 @@ from aiohttp import web
 from chassis.corps import App, Corp
 from chassis.errors import Forbidden, Invalid, NotFound
 from chassis.wecom.crypto import CallbackCrypto
-from gateway import keys
+from gateway import app_keys
 from gateway.edge import read_body
 from gateway.wecom.events import read
 from gateway.wecom.xml import read_fields
@@ -48,14 +48,14 @@ async def receive(request: web.Request) -> web.Response:
     event = read_fields(plain, "Encrypt")
     if event.get("ToUserName") != corp.corp_id:
         raise Forbidden("CORP_WRONG", field="ToUserName", expected=corp.corp_id)
-    edge = request.app[keys.EDGE]
+    edge = request.app[app_keys.EDGE]
     message = read(edge, corp.corp_id, event, plain.decode(errors="replace"), datetime.now(UTC))
     await edge.accept(message, corp_id=corp.corp_id, content=("wecom", hashlib.sha256(plain).hexdigest()))
     return web.Response(text="success")
 
 
 def _app(request: web.Request) -> tuple[Corp, App, CallbackCrypto]:
-    corp = request.app[keys.CORPS].find(request.match_info["corp_id"])
+    corp = request.app[app_keys.CORPS].find(request.match_info["corp_id"])
     app = corp.app_of(request.match_info["agent_id"]) if corp is not None else None
     if corp is None or app is None:
         raise NotFound("CALLBACK_UNKNOWN", "no such corp or app is configured")

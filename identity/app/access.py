@@ -17,8 +17,8 @@ from chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 from chassis.wecom.client import WeComAway, WeComError
-from identity.store import access as store
-from identity.store import staff
+from identity.db import access as db
+from identity.db import staff
 
 KEY_PREFIX = "bhk"
 
@@ -49,21 +49,21 @@ class Access:
 
     async def end_session(self, corp_id: str, session_id: str, until: datetime) -> None:
         async with self._pool.acquire() as connection:
-            await store.end_session(connection, corp_id, session_id, until)
+            await db.end_session(connection, corp_id, session_id, until)
 
     async def forget_sessions(self) -> int:
         """Those whose tokens have expired by themselves."""
         async with self._pool.acquire() as connection:
-            return await store.forget_sessions(connection)
+            return await db.forget_sessions(connection)
 
     async def role_of(self, corp_id: str, userid: str, session_id: str = "") -> str:
         """Raises Forbidden for somebody who is no active member, now; Unauthenticated for a session that was ended."""
         async with self._pool.acquire() as connection:
-            if session_id and await store.is_ended(connection, corp_id, session_id):
+            if session_id and await db.is_ended(connection, corp_id, session_id):
                 raise Unauthenticated("SESSION_ENDED", "signed out: sign in again")
             if not userid or not await staff.is_active(connection, corp_id, userid):
                 raise Forbidden("NOT_A_MEMBER", "only active members of the corp may sign in")
-            return await store.role_of(connection, corp_id, userid) or "FRONTLINE"
+            return await db.role_of(connection, corp_id, userid) or "FRONTLINE"
 
     async def sealed_name(self, corp_id: str, userid: str) -> bytes | None:
         async with self._pool.acquire() as connection:
@@ -73,7 +73,7 @@ class Access:
     async def create_key(self, tx: Tx, corp_id: str, name: str) -> tuple[Row, str]:
         """The row, and the key in the clear, which exists only in this answer."""
         api_key_id, secret = str(uuid7()), secrets.token_urlsafe(32)
-        row = await store.add_key(tx.connection, corp_id, api_key_id, name, _digest(secret))
+        row = await db.add_key(tx.connection, corp_id, api_key_id, name, _digest(secret))
         return row, f"{KEY_PREFIX}.{corp_id}.{api_key_id}.{secret}"
 
     async def verify_key(self, key: str) -> KeyHolder:
@@ -87,18 +87,18 @@ class Access:
         except ValueError:
             raise wrong from None
         async with self._pool.acquire() as connection:
-            row = await store.key(connection, corp_id, api_key_id)
+            row = await db.key(connection, corp_id, api_key_id)
         if row is None or row["revoked_at"] or not hmac.compare_digest(row["digest"], _digest(secret)):
             raise wrong
         return KeyHolder(corp_id, api_key_id)
 
     async def list_keys(self, corp_id: str, after: str, limit: int) -> Sequence[Row]:
         async with self._pool.acquire() as connection:
-            return await store.keys(connection, corp_id, after, limit)
+            return await db.keys(connection, corp_id, after, limit)
 
     async def revoke_key(self, corp_id: str, api_key_id: str) -> None:
         async with self._pool.acquire() as connection:
-            if not await store.revoke(connection, corp_id, api_key_id):
+            if not await db.revoke(connection, corp_id, api_key_id):
                 raise NotFound("API_KEY_NOT_FOUND", field="apiKeyId")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from chassis import due
+from chassis import scheduled
 from chassis.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
@@ -15,8 +15,8 @@ from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
 from identity.app.people import Named, Observation, observe
-from identity.store import contacts as store
-from identity.store import relations
+from identity.db import contacts as db
+from identity.db import relations
 
 KIND = "contact_read"
 PATIENCE = timedelta(seconds=2)
@@ -31,8 +31,8 @@ class ContactBook(Protocol):
 async def ask(tx: Tx, contacts: Iterable[tuple[str, str]]) -> None:
     """Schedules a reading of each (corp, contact id)."""
     now = datetime.now(UTC)
-    await due.schedule_again(
-        tx.connection, KIND, [due.Due(corp_id, contact_id, now) for corp_id, contact_id in contacts]
+    await scheduled.schedule_again(
+        tx.connection, KIND, [scheduled.Job(corp_id, contact_id, now) for corp_id, contact_id in contacts]
     )
 
 
@@ -40,7 +40,7 @@ async def ask(tx: Tx, contacts: Iterable[tuple[str, str]]) -> None:
 class Reading:
     """A contact to read, and what came of it: its details, or why not (`again`: worth another try)."""
 
-    claim: due.Claim
+    claim: scheduled.Claim
     sealed_id: bytes
     began: datetime | None = None
     contact: dict[str, Any] | None = None
@@ -49,14 +49,14 @@ class Reading:
 
 
 class ContactReads:
-    """Performs the readings (chassis.effects.Performer)."""
+    """Performs the readings (chassis.effects.EffectHandler)."""
 
     def __init__(self, outbox: Outbox, book: ContactBook, sealer: Sealer, identifiers: Identifiers) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> list[Reading]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Reading]:
         async with self._outbox.pool.acquire() as connection:
-            sealed = await store.sealed_ids(connection, [(claim.corp_id, claim.key) for claim in claims])
+            sealed = await db.sealed_ids(connection, [(claim.corp_id, claim.key) for claim in claims])
         return [
             Reading(claim, sealed[claim.corp_id, claim.key]) for claim in claims if (claim.corp_id, claim.key) in sealed
         ]
@@ -89,12 +89,12 @@ class ContactReads:
                 sealed_name = self._sealer.seal(corp_id, item.contact["name"])
                 fact = facts.contact_read(corp_id, contact_id, item.sealed_id, sealed_name, item.began)
                 rows.append((corp_id, contact_id, sealed_name, fact.version))
-                tx.state(fact, corp_id=corp_id)
-            await store.save(tx.connection, rows)
-            await due.finish(
+                tx.publish(fact, corp_id=corp_id)
+            await db.save(tx.connection, rows)
+            await scheduled.finish(
                 tx.connection, KIND, [(item.claim, item.failure or "read") for item in outcomes if not item.again]
             )
-            await due.postpone(
+            await scheduled.postpone(
                 tx.connection,
                 KIND,
                 [(item.claim, now + PATIENCE * min(item.claim.attempts, 30)) for item in outcomes if item.again],

@@ -11,7 +11,7 @@ from chassis.errors import Unavailable
 from chassis.identifiers import Identifiers
 from chassis.pool import Pool
 from chassis.wecom.client import WeComAway, WeComError
-from identity.store import relations, staff
+from identity.db import relations, staff
 
 
 class ContactLists(Protocol):

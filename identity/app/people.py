@@ -17,8 +17,8 @@ from chassis.errors import Conflict
 from chassis.outbox import Tx
 from chassis.pool import Row
 from identity.app import facts
+from identity.db import people as db
 from identity.domain.people import Edge, name_people, partition
-from identity.store import people as store
 
 # Each round locks more than the last; a neighbourhood that outgrows this many rounds is a storm: try later.
 ROUNDS = 8
@@ -61,8 +61,8 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
                 edges[edge.a, edge.b] = edge
 
     # Most observations repeat what is known: they need no lock.
-    known = await store.known_identifiers(tx.connection, corp_id, sorted(names))
-    said = await store.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
+    known = await db.known_identifiers(tx.connection, corp_id, sorted(names))
+    said = await db.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
     new_edges = [edge for pair, edge in edges.items() if pair not in said or edge.at < said[pair]]
     touched = {end for edge in new_edges for end in (edge.a, edge.b)}
     new = {one: names[one] for one in names if one not in known}
@@ -76,25 +76,25 @@ async def _add(tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]], alone:
     """New identifiers, in one sorted statement, since a row that is inserted is a lock that is taken. Those that
     nothing links are a person each; who meets one that another is adding leaves it to them."""
     customers = {one: str(uuid7()) for one in alone}
-    added = await store.add_identifiers(tx.connection, corp_id, names, customers)
+    added = await db.add_identifiers(tx.connection, corp_id, names, customers)
     persons = [one for one in added if one in alone]
-    versions = await store.next_versions(tx.connection, len(persons))
+    versions = await db.next_versions(tx.connection, len(persons))
     for one, version in zip(persons, versions, strict=True):
-        tx.state(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
+        tx.publish(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
 
 
 async def _link(tx: Tx, corp_id: str, touched: Sequence[str], new_edges: Sequence[Edge], source: str) -> None:
     for _ in range(ROUNDS):
-        wanted = await store.reachable(tx.connection, corp_id, touched)
+        wanted = await db.reachable(tx.connection, corp_id, touched)
         savepoint = tx.connection.transaction()
         await savepoint.start()
-        locked = await store.lock_identifiers(tx.connection, corp_id, wanted)
-        if set(await store.reachable(tx.connection, corp_id, touched)) <= set(locked):
+        locked = await db.lock_identifiers(tx.connection, corp_id, wanted)
+        if set(await db.reachable(tx.connection, corp_id, touched)) <= set(locked):
             break
         await savepoint.rollback()  # lets the locks go, so that the larger set is locked in order
     else:
         raise Conflict("IDENTITY_STORM", "the neighbourhood kept growing")
-    await store.add_edges(tx.connection, corp_id, new_edges, source)
+    await db.add_edges(tx.connection, corp_id, new_edges, source)
     await _repartition(tx, corp_id, locked)
     await savepoint.commit()
 
@@ -103,7 +103,7 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
     ids = sorted(locked)
     # A value once quarantined names nobody from then on, and its edges are not even looked at.
     kinds = {one: row["kind"] for one, row in locked.items() if not row["quarantined"]}
-    links = await store.links_of(tx.connection, corp_id, sorted(kinds))
+    links = await db.links_of(tx.connection, corp_id, sorted(kinds))
     all_edges = [Edge(at, a, b) for a, b, at in links if a < b and b in kinds]
     result = partition(kinds, all_edges, Counter(a for a, _, _ in links))
     before = {one: locked[one]["customer_id"] for one in kinds}
@@ -125,19 +125,19 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
         merged.update({old: customer_id for one in movers if (old := before[one]) and old not in kept})
 
     if new_customers:
-        await store.add_customers(tx.connection, corp_id, new_customers)
+        await db.add_customers(tx.connection, corp_id, new_customers)
     if merged:
-        await store.merge_customers(tx.connection, corp_id, merged)
+        await db.merge_customers(tx.connection, corp_id, merged)
     # All they had was a value that turned out to name nobody.
     dissolved = {old for old in before.values() if old and old not in kept and old not in merged}
     if dissolved:
-        await store.dissolve_customers(tx.connection, corp_id, dissolved)
+        await db.dissolve_customers(tx.connection, corp_id, dissolved)
     if owners:
-        await store.assign(tx.connection, corp_id, owners)
+        await db.assign(tx.connection, corp_id, owners)
     if all_edges:
-        await store.replace_conflicts(tx.connection, corp_id, ids, result.refused)
+        await db.replace_conflicts(tx.connection, corp_id, ids, result.refused)
     if result.quarantined:
         changed.append(("", result.quarantined))
-    versions = await store.next_versions(tx.connection, len(changed))
+    versions = await db.next_versions(tx.connection, len(changed))
     for (customer_id, group), version in zip(changed, versions, strict=True):
-        tx.state(facts.identifiers_assigned(corp_id, customer_id, group, version), corp_id=corp_id)
+        tx.publish(facts.identifiers_assigned(corp_id, customer_id, group, version), corp_id=corp_id)

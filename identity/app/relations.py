@@ -8,8 +8,8 @@ from datetime import datetime
 
 from chassis.outbox import Tx
 from identity.app import facts
+from identity.db import relations as db
 from identity.domain.relations import FollowEvent, spans_of
-from identity.store import relations as store
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ async def record(tx: Tx, events: Iterable[Followed]) -> None:
     events = list(events)
     if not events:
         return
-    await store.add_events(
+    await db.add_events(
         tx.connection, [(e.corp_id, e.fact_id, e.contact_id, e.userid, e.kind, e.by_transfer, e.at) for e in events]
     )
     pairs = sorted({(e.corp_id, e.contact_id, e.userid) for e in events})
-    locked = await store.lock_pairs(tx.connection, pairs)
-    history: dict[store.Pair, list[FollowEvent]] = {pair: [] for pair in pairs}
-    for row in await store.events_of(tx.connection, pairs):
+    locked = await db.lock_pairs(tx.connection, pairs)
+    history: dict[db.Pair, list[FollowEvent]] = {pair: [] for pair in pairs}
+    for row in await db.events_of(tx.connection, pairs):
         history[row["corp_id"], row["contact_id"], row["userid"]].append(
             FollowEvent(row["kind"], row["at"], row["fact_id"])
         )
@@ -48,5 +48,5 @@ async def record(tx: Tx, events: Iterable[Followed]) -> None:
         alive = last is not None and last.ended_at is None
         updates.append((*pair, alive, last and last.added_at, last and last.ended_at, version))
         corp_id, contact_id, userid = pair
-        tx.state(facts.relation_changed(corp_id, contact_id, userid, spans, version), corp_id=corp_id)
-    await store.update(tx.connection, updates)
+        tx.publish(facts.relation_changed(corp_id, contact_id, userid, spans, version), corp_id=corp_id)
+    await db.update(tx.connection, updates)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from chassis import due
+from chassis import scheduled
 from chassis.errors import Invalid, NotFound, Precondition
 from chassis.identifiers import Identifiers
 from chassis.logs import log
@@ -17,9 +17,9 @@ from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
+from identity.db import access, departments
+from identity.db import staff as db
 from identity.domain.departments import managed, within
-from identity.store import access, departments
-from identity.store import staff as store
 
 # The whole book, hourly; and single members, when WeCom says that they changed.
 BOOK, MEMBER = "staff_sync", "member_read"
@@ -65,18 +65,18 @@ class Staff:
         async with self._outbox.transaction() as tx:
             await ask_for_book(tx, corp_ids)
 
-    async def perform_book(self, claim: due.Claim) -> None:
+    async def perform_book(self, claim: scheduled.Claim) -> None:
         try:
-            async with due.held(self._outbox.pool, BOOK, claim):  # a large corp's book takes longer than a lease
+            async with scheduled.held(self._outbox.pool, BOOK, claim):  # a large corp's book takes longer than a lease
                 await self.read_book(claim.corp_id)
             next_time = datetime.now(UTC) + self._every
         except (WeComError, WeComAway) as error:
             log.warning("staff_sync_failed", corp_id=claim.corp_id, error=str(error))
             next_time = datetime.now(UTC) + PATIENCE
         async with self._outbox.transaction() as tx:
-            await due.postpone(tx.connection, BOOK, [(claim, next_time)])
+            await scheduled.postpone(tx.connection, BOOK, [(claim, next_time)])
 
-    async def perform_member(self, claim: due.Claim) -> None:
+    async def perform_member(self, claim: scheduled.Claim) -> None:
         began = datetime.now(UTC)
         try:
             member = await self._book.member(claim.corp_id, claim.key)
@@ -84,14 +84,16 @@ class Staff:
             log.warning("member_read_failed", corp_id=claim.corp_id, error=str(error))
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
-                    await due.finish(tx.connection, MEMBER, [(claim, f"errcode {error.errcode}")])
+                    await scheduled.finish(tx.connection, MEMBER, [(claim, f"errcode {error.errcode}")])
                 else:
-                    await due.postpone(tx.connection, MEMBER, [(claim, began + PATIENCE * min(claim.attempts, 30))])
+                    await scheduled.postpone(
+                        tx.connection, MEMBER, [(claim, began + PATIENCE * min(claim.attempts, 30))]
+                    )
             return
         async with self._outbox.transaction() as tx:
             await departments.lock_book(tx.connection, claim.corp_id)
             await self._place(tx, claim.corp_id, {claim.key: member}, began)
-            await due.finish(tx.connection, MEMBER, [(claim, "read")])
+            await scheduled.finish(tx.connection, MEMBER, [(claim, "read")])
 
     async def read_book(self, corp_id: str) -> int:
         """Reads the book and states who is new, changed or gone; returns how many members it has."""
@@ -105,7 +107,7 @@ class Staff:
                 return len(members)  # a later reading has been faster
             rows = [(d.department_id, d.parent_id, d.name) for d in tree]
             await departments.replace(tx.connection, corp_id, rows, began)
-            gone = dict.fromkeys(await store.active_userids(tx.connection, corp_id))
+            gone = dict.fromkeys(await db.active_userids(tx.connection, corp_id))
             changed = await self._place(tx, corp_id, {**gone, **members}, began)
         log.info("staff_synced", corp_id=corp_id, members=len(members), changed=changed)
         return len(members)
@@ -122,7 +124,7 @@ class Staff:
             parents = await departments.parents(tx.connection, corp_id)
             if not set(asked) <= set(parents):
                 raise Invalid("DEPARTMENTS_WRONG", field="departmentIds", expected="departments of the corp")
-            row = (await store.lock(tx.connection, corp_id, [userid])).get(userid)
+            row = (await db.lock(tx.connection, corp_id, [userid])).get(userid)
             if row is None or not row["active"]:
                 raise NotFound("STAFF_NOT_FOUND", field="userid", expected="an active member")
             admins = await access.lock_admins(tx.connection, corp_id)
@@ -132,11 +134,11 @@ class Staff:
             await self._state(
                 tx, corp_id, [{**row, "managed_department_ids": list(managed(role, asked, row["department_ids"]))}]
             )
-            return (await store.get(tx.connection, corp_id, [userid]))[0]
+            return (await db.get(tx.connection, corp_id, [userid]))[0]
 
     async def _place(self, tx: Tx, corp_id: str, members: Mapping[str, Member | None], read_at: datetime) -> int:
         """Writes and states what differs from what a later reading has not told already; None: not there any more."""
-        known = await store.lock(tx.connection, corp_id, sorted(members))
+        known = await db.lock(tx.connection, corp_id, sorted(members))
         parents = await departments.parents(tx.connection, corp_id)
         roles = await access.roles_of(tx.connection, corp_id, sorted(members))
         rows: list[dict[str, Any]] = []
@@ -173,7 +175,7 @@ class Staff:
                     "within_department_ids": list(within(own, parents)),
                     "managed_department_ids": list(managed(role, granted, own)),
                 }
-            if row is None or any(row[key] != told[key] for key in store.STATED):
+            if row is None or any(row[key] != told[key] for key in db.STATED):
                 rows.append(told)
         await self._state(tx, corp_id, rows)
         return len(rows)
@@ -181,17 +183,19 @@ class Staff:
     async def _state(self, tx: Tx, corp_id: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Saves the rows under their next version and states them."""
         next_rows = [{**row, "version": int(str(row["version"])) + 1} for row in rows]
-        await store.save(tx.connection, corp_id, next_rows)
+        await db.save(tx.connection, corp_id, next_rows)
         for row in next_rows:
-            tx.state(facts.staff_placed(corp_id, row), corp_id=corp_id)
+            tx.publish(facts.staff_placed(corp_id, row), corp_id=corp_id)
 
 
 async def ask_for_book(tx: Tx, corp_ids: Iterable[str]) -> None:
     now = datetime.now(UTC)
-    await due.schedule_again(tx.connection, BOOK, [due.Due(corp_id, "all", now) for corp_id in corp_ids])
+    await scheduled.schedule_again(tx.connection, BOOK, [scheduled.Job(corp_id, "all", now) for corp_id in corp_ids])
 
 
 async def ask_for_members(tx: Tx, members: Iterable[tuple[str, str]]) -> None:
     """Schedules a reading of each (corp, userid)."""
     now = datetime.now(UTC)
-    await due.schedule_again(tx.connection, MEMBER, [due.Due(corp_id, userid, now) for corp_id, userid in members])
+    await scheduled.schedule_again(
+        tx.connection, MEMBER, [scheduled.Job(corp_id, userid, now) for corp_id, userid in members]
+    )

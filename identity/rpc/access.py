@@ -9,15 +9,15 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis import paging
 from chassis.caller import caller
-from chassis.idempotency import Once
+from chassis.idempotency import IdempotentRequests
 from chassis.outbox import Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer
 from identity.app.access import Access
 
 
-class AccessDoor(grpc_pb.AccessServiceServicer):
-    def __init__(self, access: Access, sealer: Sealer, once: Once) -> None:
+class AccessServicer(grpc_pb.AccessServiceServicer):
+    def __init__(self, access: Access, sealer: Sealer, once: IdempotentRequests) -> None:
         self._access, self._sealer, self._once = access, sealer, once
 
     async def GetMe(self, request: pb.GetMeRequest, context: Any) -> pb.GetMeResponse:

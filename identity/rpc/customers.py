@@ -11,11 +11,11 @@ from chassis.errors import NotFound
 from chassis.moments import stamp
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
+from identity.db import customers as db
 from identity.domain.people import ACCOUNTS
-from identity.store import customers as store
 
 
-class Customers(grpc_pb.CustomerServiceServicer):
+class CustomerServicer(grpc_pb.CustomerServiceServicer):
     def __init__(self, pool: Pool, sealer: Sealer) -> None:
         self._pool, self._sealer = pool, sealer
 
@@ -23,22 +23,22 @@ class Customers(grpc_pb.CustomerServiceServicer):
         me, page = caller(), paging.page(request.page_size, request.page_token)
         before = paging.uuid(page.after, "pageToken") if page.after else None
         async with self._pool.acquire() as connection:
-            ids = await store.page(connection, me.corp_id, me.confined_to, before, page.size)
-            rows = await store.whole(connection, me.corp_id, ids)
+            ids = await db.page(connection, me.corp_id, me.confined_to, before, page.size)
+            rows = await db.whole(connection, me.corp_id, ids)
         customers = [self._shown(me, rows[one]) for one in ids if one in rows]
         return pb.ListCustomersResponse(customers=customers, next_page_token=page.next_token(ids))
 
     async def GetCustomer(self, request: pb.GetCustomerRequest, context: Any) -> pb.GetCustomerResponse:
         me, asked = caller(), paging.uuid(request.customer_id, "customerId")
         async with self._pool.acquire() as connection:
-            row = await store.get(connection, me.corp_id, asked, me.confined_to)
+            row = await db.get(connection, me.corp_id, asked, me.confined_to)
         if row is None:
             raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")
         return pb.GetCustomerResponse(customer=self._shown(me, row))
 
     async def GetPeopleFigures(self, request: pb.GetPeopleFiguresRequest, context: Any) -> pb.GetPeopleFiguresResponse:
         async with self._pool.acquire() as connection:
-            row = await store.figures(connection, caller().corp_id, ACCOUNTS)
+            row = await db.figures(connection, caller().corp_id, ACCOUNTS)
         return pb.GetPeopleFiguresResponse(
             people=row["people"],
             identifiers=row["identifiers"],

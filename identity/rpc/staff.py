@@ -14,22 +14,22 @@ from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app.gaps import RelationGaps
 from identity.app.staff import Staff
-from identity.store import departments
-from identity.store import staff as store
+from identity.db import departments
+from identity.db import staff as db
 
 # A program's role comes with its key.
 GRANTABLE = (Role.ROLE_ADMIN, Role.ROLE_FRONTLINE, Role.ROLE_MANAGER, Role.ROLE_OPERATOR, Role.ROLE_ANALYST)
 MOST_GAPS = 50
 
 
-class StaffMembers(grpc_pb.StaffServiceServicer):
+class StaffServicer(grpc_pb.StaffServiceServicer):
     def __init__(self, pool: Pool, sealer: Sealer, staff: Staff, gaps: RelationGaps) -> None:
         self._pool, self._sealer, self._staff, self._gaps = pool, sealer, staff, gaps
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Any) -> pb.ListStaffResponse:
         me, page = caller(), paging.page(request.page_size, request.page_token)
         async with self._pool.acquire() as connection:
-            rows = await store.page(connection, me.corp_id, me.confined_to, page.after, page.size)
+            rows = await db.page(connection, me.corp_id, me.confined_to, page.after, page.size)
         return pb.ListStaffResponse(
             staff=[self._shown(me, row) for row in rows],
             next_page_token=page.next_token([row["userid"] for row in rows]),

@@ -26,10 +26,10 @@ from acquisition import consumers as acquisition
 from chassis import logs
 from chassis.bus import publish, publish_until_confirmed
 from chassis.consumer import Consumer, Durable, take
-from chassis.facts import Fact, Received, state_fact
+from chassis.facts import Fact, Received, new_fact
 from chassis.identifiers import Identifiers
 from chassis.outbox import Outbox
-from chassis.pool import Pool, is_outage
+from chassis.pool import Pool, is_transient
 from chassis.pull import Pull
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
@@ -82,7 +82,7 @@ def adds(count: int, offset: int = 0) -> list[Fact]:
     found = []
     for number in range(offset, offset + count):
         message = f.added(number, f"guide_{number % 200:03d}", number, state="")
-        found.append(state_fact(message, corp_id=CORP, source="gateway", fact_id=str(uuid7())))
+        found.append(new_fact(message, corp_id=CORP, source="gateway", fact_id=str(uuid7())))
     return found
 
 
@@ -205,7 +205,7 @@ async def _identity_batches(ground: Ground) -> dict[str, Any]:
     talk = people_talk(Identifiers(KEY, sealer), PEOPLE, random)
     facts = []
     for number, message in enumerate(talk):
-        fact = state_fact(message, corp_id=CORP, source="commerce", fact_id=f"talk-{number}")
+        fact = new_fact(message, corp_id=CORP, source="commerce", fact_id=f"talk-{number}")
         facts.append(
             Received(fact.id, CORP, fact.headers["ce-type"], message, fact.subject, fact.headers, fact.payload)
         )
@@ -242,7 +242,7 @@ async def _replica(share: Sequence[Received], handle: Callable[[list[Received]],
                 await handle(list(share[start : start + 64]))
                 break
             except Exception as error:
-                if not is_outage(error):
+                if not is_transient(error):
                     raise
                 await asyncio.sleep(0.01)
 

@@ -13,7 +13,7 @@ from typing import Any
 import nats
 from bihuan.wecom.v1.facts_pb2 import ContactEdited
 
-from chassis.facts import state_fact
+from chassis.facts import new_fact
 from deploy.local.client import Client
 from deploy.local.home import SERVICES
 from deploy.local.suite import ROOT, Suite
@@ -30,7 +30,7 @@ async def buried(client: Client, service: str, fact_id: str) -> list[dict[str, A
 
 
 async def test_listed_inspected_and_replayed_by_rest(admin: Client, suite: Suite) -> None:
-    fact = state_fact(ContactEdited(), corp_id=admin.corp_id, source="gateway", fact_id="broken-1")
+    fact = new_fact(ContactEdited(), corp_id=admin.corp_id, source="gateway", fact_id="broken-1")
     bus = await nats.connect(suite.home.nats_url(suite.ports))
     await bus.jetstream().publish(fact.subject, BROKEN, headers=fact.headers)
     await bus.close()

@@ -18,7 +18,7 @@ import pytest_asyncio
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
-from chassis.facts import state_fact
+from chassis.facts import new_fact
 from chassis.staff_subject import staff_suffix
 from deploy.local.client import Client
 from deploy.local.story import sign_in_patiently
@@ -109,7 +109,7 @@ class Newsroom:
                 kind=AlertKind.ALERT_KIND_ORDER_PAID, contact_id=CONTACT, mall_id="yz-main", order_id="E" * 60,
                 amount=Money(amount=1, currency="CNY"),
             )  # fmt: skip
-            fact = state_fact(
+            fact = new_fact(
                 message, corp_id=self.client.corp_id, source="commerce",
                 subject_suffix=staff_suffix(self.client.corp_id, userid),
             )  # fmt: skip

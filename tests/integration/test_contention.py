@@ -20,7 +20,7 @@ from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.identifiers import Identifiers
 from chassis.moments import stamp
-from chassis.pool import is_outage
+from chassis.pool import is_transient
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app.attribution import Attribution
@@ -70,7 +70,7 @@ async def take_patiently(room: Room, durable: Durable, facts: list[Received]) ->
         except asyncpg.DeadlockDetectedError as error:
             raise AssertionError(f"{durable.name}: a deadlock") from error
         except Exception as error:
-            if not is_outage(error):
+            if not is_transient(error):
                 raise
             await asyncio.sleep(0.01)
 

@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis import bus, due
-from chassis.effects import Effects
+from chassis import bus, scheduled
+from chassis.effects import EffectWorker
 from chassis.errors import Unavailable
-from chassis.facts import Fact, state_fact
+from chassis.facts import Fact, new_fact
 from chassis.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.pool import open_pool
@@ -41,10 +41,10 @@ async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, je
     async with rooms("identity") as room:
         with pytest.raises(RuntimeError):
             async with room.outbox.transaction() as tx:
-                tx.state(f.added(1, "anna", 1), corp_id=CORP)
+                tx.publish(f.added(1, "anna", 1), corp_id=CORP)
                 raise RuntimeError
         async with room.outbox.transaction() as tx:
-            tx.state(f.added(2, "anna", 2), corp_id=CORP)
+            tx.publish(f.added(2, "anna", 2), corp_id=CORP)
         await room.outbox.drain()
         assert (await jetstream.stream_info("EDGE")).state.messages == 1
         assert await room.rows("select * from outbox") == []
@@ -53,7 +53,7 @@ async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, je
 async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: JetStreamContext) -> None:
     await jetstream.purge_stream("EDGE")
     async with rooms("identity") as room:
-        fact = state_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
+        fact = new_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
         await room.pool.execute(
             "insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)"
             " values ($1, $2, $3, $4, $5, now() - interval '1 minute')",
@@ -69,34 +69,38 @@ async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: 
 
 
 class Calls:
-    """A performer that records; `lost` calls never settle, as after a crash."""
+    """A handler that records; `lost` calls never settle, as after a crash."""
 
     def __init__(self, room: Room, lost: int = 0) -> None:
         self.made: list[tuple[str, int]] = []
         self._room, self._lost = room, lost
 
-    async def prepare(self, claims: Sequence[due.Claim]) -> Sequence[due.Claim]:
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> Sequence[scheduled.Claim]:
         return claims
 
-    async def call(self, item: due.Claim) -> due.Claim:
+    async def call(self, item: scheduled.Claim) -> scheduled.Claim:
         self.made.append((item.key, item.attempts))
         if len(self.made) <= self._lost:
             raise RuntimeError("the process died here")
         return item
 
-    async def settle(self, outcomes: Sequence[due.Claim]) -> None:
+    async def settle(self, outcomes: Sequence[scheduled.Claim]) -> None:
         async with self._room.pool.acquire() as connection:
-            await due.finish(connection, "test", [(claim, "ok") for claim in outcomes])
+            await scheduled.finish(connection, "test", [(claim, "ok") for claim in outcomes])
 
 
 async def test_an_effect_happens_once_and_again_only_after_its_lease(rooms: Rooms) -> None:
     now = datetime.now(UTC)
     async with rooms("identity") as room:
         calls = Calls(room, lost=1)
-        effects = Effects(room.pool, "test", calls, at_once=4)
+        effects = EffectWorker(room.pool, "test", calls, at_once=4)
         async with room.pool.acquire() as connection:
             for _ in range(2):
-                await due.schedule_once(connection, "test", [due.Due(CORP, "a", now), due.Due(CORP, "b", now)])
+                await scheduled.schedule_once(
+                    connection,
+                    "test",
+                    [scheduled.Job(CORP, "a", now), scheduled.Job(CORP, "b", now)],
+                )
         assert await effects.work() == 2
         await effects.drain()
         assert await effects.work() == 0, "the lost one is still leased"
@@ -114,16 +118,16 @@ async def test_an_effect_happens_once_and_again_only_after_its_lease(rooms: Room
 async def test_work_that_is_asked_for_while_it_is_done_is_done_again(rooms: Rooms) -> None:
     now = datetime.now(UTC)
     async with rooms("identity") as room, room.pool.acquire() as connection:
-        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
-        (claim,) = await due.claim(room.pool, "test", 10)
-        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
-        assert await due.claim(room.pool, "test", 10) == [], "one worker at a time"
-        await due.finish(connection, "test", [(claim, "old")])
-        (again,) = await due.claim(room.pool, "test", 10)
+        await scheduled.schedule_again(connection, "test", [scheduled.Job(CORP, "a", now)])
+        (claim,) = await scheduled.claim(room.pool, "test", 10)
+        await scheduled.schedule_again(connection, "test", [scheduled.Job(CORP, "a", now)])
+        assert await scheduled.claim(room.pool, "test", 10) == [], "one worker at a time"
+        await scheduled.finish(connection, "test", [(claim, "old")])
+        (again,) = await scheduled.claim(room.pool, "test", 10)
         assert again.generation == claim.generation + 1
         later = datetime.now(UTC) + timedelta(hours=1)
-        await due.postpone(connection, "test", [(again, later)])
-        assert await due.claim(room.pool, "test", 10) == []
+        await scheduled.postpone(connection, "test", [(again, later)])
+        assert await scheduled.claim(room.pool, "test", 10) == []
 
 
 async def test_replicas_migrate_once_and_an_edited_file_is_refused(servers: Servers, tmp_path: Path) -> None:
@@ -184,17 +188,17 @@ async def test_who_was_frozen_past_the_lease_writes_nothing(rooms: Rooms) -> Non
     """Even when the row has been finished, asked for again and claimed by a third worker meanwhile."""
     now = datetime.now(UTC)
     async with rooms("identity") as room, room.pool.acquire() as connection:
-        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
-        (frozen,) = await due.claim(room.pool, "test", 1)
+        await scheduled.schedule_again(connection, "test", [scheduled.Job(CORP, "a", now)])
+        (frozen,) = await scheduled.claim(room.pool, "test", 1)
         await room.pool.execute("update due_rows set lease_until = now() - interval '1 second'")
-        (second,) = await due.claim(room.pool, "test", 1)
-        await due.schedule_again(connection, "test", [due.Due(CORP, "a", now)])
-        assert await due.finish(connection, "test", [(second, "ok")]) == {(CORP, "a")}
-        (third,) = await due.claim(room.pool, "test", 1)
-        assert await due.finish(connection, "test", [(frozen, "late")]) == set()
-        await due.postpone(connection, "test", [(frozen, now)])
-        assert await due.claim(room.pool, "test", 1) == [], "the third still holds it"
-        assert await due.finish(connection, "test", [(third, "ok")]) == {(CORP, "a")}
+        (second,) = await scheduled.claim(room.pool, "test", 1)
+        await scheduled.schedule_again(connection, "test", [scheduled.Job(CORP, "a", now)])
+        assert await scheduled.finish(connection, "test", [(second, "ok")]) == {(CORP, "a")}
+        (third,) = await scheduled.claim(room.pool, "test", 1)
+        assert await scheduled.finish(connection, "test", [(frozen, "late")]) == set()
+        await scheduled.postpone(connection, "test", [(frozen, now)])
+        assert await scheduled.claim(room.pool, "test", 1) == [], "the third still holds it"
+        assert await scheduled.finish(connection, "test", [(third, "ok")]) == {(CORP, "a")}
 
 
 async def test_no_service_can_read_anothers_schema(servers: Servers) -> None:
@@ -271,7 +275,7 @@ async def test_replicas_share_one_budget_and_a_closed_window(
 
 async def test_a_fact_that_nobody_keeps_is_not_confirmed(jetstream: JetStreamContext) -> None:
     """At once when no stream takes it, in time when somebody hears it and says nothing; others are not held up."""
-    kept = state_fact(f.added(1, "anna", 1), corp_id=CORP, source="tests")
+    kept = new_fact(f.added(1, "anna", 1), corp_id=CORP, source="tests")
     nowhere = Fact(kept.id, CORP, f"nowhere.{uuid.uuid4()}", kept.headers, kept.payload)
     began = time.monotonic()
     with pytest.raises(Unavailable, match="no stream"):

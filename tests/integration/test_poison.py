@@ -13,9 +13,9 @@ from nats.js import JetStreamContext
 from chassis import bus, dead_letters
 from chassis.consumer import Consumer, Durable
 from chassis.errors import Invalid
-from chassis.facts import Received, state_fact
+from chassis.facts import Received, new_fact
 from chassis.outbox import Tx
-from chassis.pool import is_outage
+from chassis.pool import is_transient
 from tests import facts as f
 from tests.conftest import CORP, Room
 from tests.waiting import until
@@ -47,7 +47,7 @@ class Running:
 
     async def send(self, count: int, *, broken: Sequence[int] = ()) -> None:
         for number in range(count):
-            fact = state_fact(
+            fact = new_fact(
                 f.added(number, "anna", number), corp_id=CORP, source="tests", fact_id=f"{self.name}-{number}"
             )
             if number in broken:
@@ -186,11 +186,11 @@ async def test_a_replay_that_is_asked_for_twice_at_once_is_one(rooms: Rooms, jet
 
 
 def test_what_is_an_outage_and_what_is_not() -> None:
-    assert is_outage(ConnectionResetError())
-    assert is_outage(asyncpg.DeadlockDetectedError())
-    assert is_outage(asyncpg.exceptions.InterfaceError("connection is closed"))
-    assert is_outage(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
-    assert not is_outage(asyncpg.UniqueViolationError())
-    assert not is_outage(asyncpg.DataError())
-    assert not is_outage(asyncpg.ProtocolViolationError())
-    assert not is_outage(Invalid("X"))
+    assert is_transient(ConnectionResetError())
+    assert is_transient(asyncpg.DeadlockDetectedError())
+    assert is_transient(asyncpg.exceptions.InterfaceError("connection is closed"))
+    assert is_transient(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
+    assert not is_transient(asyncpg.UniqueViolationError())
+    assert not is_transient(asyncpg.DataError())
+    assert not is_transient(asyncpg.ProtocolViolationError())
+    assert not is_transient(Invalid("X"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from acquisition import consumers as acquisition
 from chassis.corps import Mall
-from chassis.effects import Effects
+from chassis.effects import EffectWorker
 from chassis.facts import Fact, Received, decode, type_of
 from chassis.identifiers import Identifiers
 from chassis.outbox import Outbox
@@ -169,8 +169,8 @@ class House:
         reads = ContactReads(rooms["identity"].outbox, Contacts(), sealer, identifiers)
         queries = BuyerQueries(rooms["commerce"].outbox, Shop(), sealer, identifiers)
         self._effects = [
-            Effects(rooms["identity"].pool, contacts.KIND, reads, at_once=50),
-            Effects(rooms["commerce"].pool, buyers.KIND, queries, at_once=50),
+            EffectWorker(rooms["identity"].pool, contacts.KIND, reads, at_once=50),
+            EffectWorker(rooms["commerce"].pool, buyers.KIND, queries, at_once=50),
         ]
         self._attribution = Attribution(rooms["commerce"].outbox, corps())
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.js.api import Header
 
-from chassis.connection import Connection
+from chassis.nats_connection import Connection
 
 NAMES = st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=20)
 # As header values are: no space around, and now and then what would begin another header.

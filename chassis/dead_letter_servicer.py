@@ -18,7 +18,7 @@ from chassis.pool import Pool, Row
 MOST_AT_ONCE = 1000
 
 
-class DeadLetterDoor:
+class DeadLetterServicer:
     """`pb` is the module of bihuan.operations.v1's dead letter messages, which the chassis does not know."""
 
     def __init__(self, pool: Pool, js: JetStreamContext, pb: Any) -> None:

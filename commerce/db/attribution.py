@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.pool import Connection, Row
-from commerce.store.orders import Key
+from commerce.db.orders import Key
 
 Identifier = tuple[str, str]  # corp, identifier id
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chassis.pool import Connection, Row
-from commerce.store.orders import AS_OF
+from commerce.db.orders import AS_OF
 
 
 async def by_status(connection: Connection, corp_id: str, as_of: datetime | None) -> dict[str, int]:

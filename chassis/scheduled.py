@@ -23,7 +23,7 @@ KEEP_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class Job:
     """A row to schedule. `detail` must be JSON and must not hold personal data in the clear."""
 
     corp_id: str
@@ -45,12 +45,12 @@ class Claim:
     detail: dict[str, Any]
 
 
-async def schedule_once(connection: Connection, kind: str, rows: Iterable[Due]) -> None:
+async def schedule_once(connection: Connection, kind: str, rows: Iterable[Job]) -> None:
     """Schedules effects; a key that was ever scheduled stays as it is."""
     await _insert(connection, kind, rows, "do nothing")
 
 
-async def schedule_again(connection: Connection, kind: str, rows: Iterable[Due]) -> None:
+async def schedule_again(connection: Connection, kind: str, rows: Iterable[Job]) -> None:
     """Schedules repeatable work. A row that waits is due at the earlier time; one that is being worked on stays with
     its worker, and is due once more when that one ends."""
     await _insert(
@@ -66,8 +66,8 @@ async def schedule_again(connection: Connection, kind: str, rows: Iterable[Due])
     )
 
 
-async def _insert(connection: Connection, kind: str, rows: Iterable[Due], on_conflict: str) -> None:
-    ordered: Sequence[Due] = sorted({(r.corp_id, r.key): r for r in rows}.values(), key=lambda r: (r.corp_id, r.key))
+async def _insert(connection: Connection, kind: str, rows: Iterable[Job], on_conflict: str) -> None:
+    ordered: Sequence[Job] = sorted({(r.corp_id, r.key): r for r in rows}.values(), key=lambda r: (r.corp_id, r.key))
     if ordered:
         await connection.execute(
             "insert into due_rows (corp_id, kind, key, due_at, deadline, detail)"
