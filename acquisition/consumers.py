@@ -11,8 +11,8 @@ from bihuan.wecom.v1.facts_pb2 import ContactAdded
 from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
+from chassis.kernel.projections import assign_identifiers
 from chassis.outbox import Tx
-from chassis.projections import assign_identifiers
 
 
 async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:

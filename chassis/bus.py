@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 from nats.aio.client import Client
@@ -26,24 +27,6 @@ DEDUPLICATION_SECONDS = 600.0
 # Longest wait for an ack seen while a cluster elected a new leader: 10.7 s.
 PUBLISH_SECONDS = 25.0
 CLOCK_SECONDS = 0.1
-
-# One stream per producer; STAFF is shared.
-STREAMS: dict[str, tuple[str, ...]] = {
-    "EDGE": ("evt.bihuan.wecom.v1.>", "evt.bihuan.mall.v1.>"),
-    "ACQUISITION": ("evt.bihuan.acquisition.v1.>",),
-    "ENGAGEMENT": ("evt.bihuan.engagement.v1.>",),
-    "COMMERCE": ("evt.bihuan.commerce.v1.>",),
-    "IDENTITY": ("evt.bihuan.identity.v1.>",),
-    "STAFF": ("evt.bihuan.staff.v1.>",),
-}
-
-
-def stream_of(subject: str) -> str:
-    """The stream that a subject of ours lies in."""
-    for name, patterns in STREAMS.items():
-        if any(subject.startswith(pattern.removesuffix(">")) for pattern in patterns):
-            return name
-    raise ValueError(f"no stream holds {subject}")
 
 
 async def connect(url: str, name: str) -> Client:
@@ -77,26 +60,44 @@ async def connect(url: str, name: str) -> Client:
     return connection
 
 
-async def declare_streams(js: JetStreamContext, replicas: int) -> None:
-    """Creates or updates all streams; any process may do it, in any order."""
-    for name, subjects in STREAMS.items():
-        config = StreamConfig(
-            name=name,
-            subjects=list(subjects),
-            storage=StorageType.FILE,
-            retention=RetentionPolicy.LIMITS,
-            # A full stream refuses at the door; it never forgets a fact.
-            discard=DiscardPolicy.NEW,
-            max_age=SEVEN_DAYS,
-            duplicate_window=DEDUPLICATION_SECONDS,
-            num_replicas=replicas,
-            allow_direct=True,
-        )
+async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[str]], replicas: int) -> None:
+    """Creates the streams (name → subjects) that are missing and widens the others; any process may, in any order.
+
+    What is there is never narrowed: a release that knows fewer subjects, or a deployment that wants fewer replicas,
+    changes nothing, and neither does it touch what an operator has set.
+    """
+    for name, subjects in streams.items():
         try:
-            await js.stream_info(name)
-            await js.update_stream(config)
+            config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
         except NotFoundError:
-            await js.add_stream(config)
+            await js.add_stream(_new_stream(name, list(subjects), replicas))
+            continue
+        missing = [subject for subject in subjects if subject not in config["subjects"]]
+        if missing or config["num_replicas"] < replicas:
+            config["subjects"] += missing
+            config["num_replicas"] = max(config["num_replicas"], replicas)
+            await _ask(js, f"STREAM.UPDATE.{name}", config)
+
+
+def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=subjects,
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        # A full stream refuses at the door; it never forgets a fact.
+        discard=DiscardPolicy.NEW,
+        max_age=SEVEN_DAYS,
+        duplicate_window=DEDUPLICATION_SECONDS,
+        num_replicas=replicas,
+        allow_direct=True,
+    )
+
+
+async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """JetStream's own answer: nats-py's stream settings know fewer fields than a server may have."""
+    answer: dict[str, Any] = await js._api_request(f"{js._prefix}.{what}", orjson.dumps(body), timeout=5)
+    return answer
 
 
 class Publisher:

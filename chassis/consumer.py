@@ -48,6 +48,8 @@ class Durable:
     batch: int = 256
     # After this the server gives a fact to another replica; longer than the longest transaction.
     ack_wait_seconds: float = ACK_WAIT_SECONDS
+    # Its facts' subjects end in something more than their type (Fact.subject_suffix).
+    suffixed: bool = False
 
 
 async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
@@ -96,8 +98,7 @@ class Consumer:
             ConsumerConfig(
                 durable_name=self.durable.name,
                 filter_subjects=[
-                    subject_of(message) + (".>" if self.durable.stream == "STAFF" else "")
-                    for message in self.durable.types
+                    subject_of(message) + (".>" if self.durable.suffixed else "") for message in self.durable.types
                 ],
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,

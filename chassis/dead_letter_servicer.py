@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from nats.js import JetStreamContext
 
 from chassis import dead_letters, paging
-from chassis.caller import caller
 from chassis.errors import Invalid, NotFound
+from chassis.kernel.caller import caller
 from chassis.pool import Pool, Row
 
 MOST_AT_ONCE = 1000

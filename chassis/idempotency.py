@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from chassis.caller import caller
 from chassis.errors import Conflict, Precondition
 from chassis.facts import type_of
-from chassis.identifiers import Identifiers
+from chassis.kernel.caller import caller
+from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Pool
 from chassis.sealing import Sealer

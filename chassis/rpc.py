@@ -18,7 +18,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from prometheus_client import Histogram
 
-from chassis import caller, errors, idempotency, metrics
+from chassis import errors, idempotency, metrics
+from chassis.kernel import caller
 from chassis.logs import log
 from chassis.pool import is_transient
 

@@ -17,9 +17,10 @@ from nats.aio.client import Client
 
 from chassis import bus, idempotency, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
-from chassis.corps import Corps
 from chassis.idempotency import IdempotentRequests
-from chassis.identifiers import Identifiers
+from chassis.kernel.corps import Corps
+from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.loops import Loop
 from chassis.outbox import Outbox
@@ -185,7 +186,7 @@ def run(name: str, settings: ServiceSettings, migrations: Path, build: Callable[
         await patiently("migrations", lambda: migrate(settings.database_url, name, migrations))
         pool = await patiently("postgres", lambda: open_pool(settings.database_url, name, size=settings.pool_size))
         nats = await patiently("nats", lambda: bus.connect(settings.nats_url, name))
-        await patiently("streams", lambda: bus.declare_streams(nats.jetstream(), settings.stream_replicas))
+        await patiently("streams", lambda: bus.declare_streams(nats.jetstream(), STREAMS, settings.stream_replicas))
         service = Service(name, settings, pool, nats)
         await build(service)
         await service.run()

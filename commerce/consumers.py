@@ -12,9 +12,9 @@ from bihuan.mall.v1 import facts_pb2 as mall
 
 from chassis.consumer import Durable
 from chassis.facts import Received
+from chassis.kernel.projections import assign_identifiers
+from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
-from chassis.projections import assign_identifiers
-from chassis.scope import place_staff
 from commerce.app.orders import Buyer, Line, OrderMessage, take
 from commerce.db import attribution
 from commerce.domain.orders import Facet, Refund

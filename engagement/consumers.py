@@ -11,7 +11,7 @@ from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, welcomes
@@ -94,5 +94,11 @@ class Handlers:
 
     def alert_durables(self) -> tuple[Durable, ...]:
         return (
-            Durable("engagement-deliver-on-alert-raised", "STAFF", (StaffAlertRaised,), self.deliver_on_alert_raised),
+            Durable(
+                "engagement-deliver-on-alert-raised",
+                "STAFF",
+                (StaffAlertRaised,),
+                self.deliver_on_alert_raised,
+                suffixed=True,
+            ),
         )

@@ -8,8 +8,9 @@ from contextlib import suppress
 import uvloop
 
 from chassis import bus, logs
-from chassis.corps import Corps
-from chassis.identifiers import Identifiers
+from chassis.kernel.corps import Corps
+from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.rpc import channel
 from chassis.sealing import Sealer
@@ -29,7 +30,7 @@ async def main(settings: Settings) -> None:
     sealer = Sealer(settings.data_keys)
     nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
     js = nats.jetstream()
-    await patiently("streams", lambda: bus.declare_streams(js, settings.stream_replicas))
+    await patiently("streams", lambda: bus.declare_streams(js, STREAMS, settings.stream_replicas))
     hub = Hub(js)
     hub.start()
     channels = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import grpc
 from aiohttp import web
 
-from chassis.corps import Corps
+from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
 from gateway import app_keys, auth, stream
 from gateway.auth import Doorkeeper

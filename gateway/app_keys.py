@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chassis.corps import Corps
+from chassis.kernel.corps import Corps
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.settings import Settings

@@ -18,9 +18,9 @@ from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
-from chassis.caller import Caller
-from chassis.corps import Corp, Corps
 from chassis.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from chassis.kernel.caller import Caller
+from chassis.kernel.corps import Corp, Corps
 from chassis.moments import stamp
 from chassis.rpc import call_metadata
 from gateway.settings import Settings

@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 
 from chassis.bus import publish
 from chassis.facts import new_fact
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
 
 # WeCom and the malls give five seconds.

@@ -14,10 +14,10 @@ from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from chassis.caller import Caller
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
-from chassis.staff_subject import staff_suffix
+from chassis.kernel.caller import Caller
+from chassis.kernel.staff_subject import staff_suffix
 from gateway import app_keys
 from gateway.hub import NOTHING, Event, Hub, Reader
 

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, settings
 from chassis import bus
 from chassis.consumer import Durable, take
 from chassis.facts import Received, decode, new_fact, type_of
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.streams import STREAMS
 from chassis.outbox import Outbox
 from chassis.pool import Pool, open_pool
 from chassis.schema import migrate
@@ -116,7 +117,7 @@ _names = itertools.count()
 async def jetstream(servers: Servers) -> AsyncIterator[nats.js.JetStreamContext]:
     connected = await bus.connect(servers.nats_url, "tests")
     js = connected.jetstream()
-    await bus.declare_streams(js, 1)
+    await bus.declare_streams(js, STREAMS, 1)
     yield js
     await connected.close()
 

@@ -8,9 +8,9 @@ from uuid_utils import uuid7
 
 from acquisition.db import channels as db
 from chassis import paging
-from chassis.caller import caller
 from chassis.errors import AlreadyExists, NotFound
 from chassis.idempotency import IdempotentRequests
+from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row

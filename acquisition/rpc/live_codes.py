@@ -9,9 +9,9 @@ from bihuan.acquisition.v1 import live_code_service_pb2_grpc as grpc_pb
 from acquisition.app.live_codes import LiveCodes
 from acquisition.db import live_codes as db
 from chassis import paging
-from chassis.caller import caller
 from chassis.errors import NotFound
 from chassis.idempotency import IdempotentRequests
+from chassis.kernel.caller import caller
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 

@@ -13,7 +13,7 @@ import aiohttp
 from nats.js import JetStreamContext
 
 from chassis import metrics
-from chassis.corps import App, Corp, Corps
+from chassis.kernel.corps import App, Corp, Corps
 from chassis.sealing import Sealer
 from chassis.wecom.budget import Budget
 from chassis.wecom.token import Token

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from chassis.corps import Corps, Mall
+from chassis.kernel.corps import Corps, Mall
 from commerce.app.buyers import MallAway, MallRefused
 
 CALL_SECONDS = 5.0

@@ -13,11 +13,11 @@ from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
-from chassis.corps import Corps
+from chassis.kernel.corps import Corps
+from chassis.kernel.staff_subject import staff_suffix
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row, is_transient
-from chassis.staff_subject import staff_suffix
 from commerce.db import attribution as db
 from commerce.db.orders import Key
 from commerce.domain.alerts import alert_id

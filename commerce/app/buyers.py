@@ -11,7 +11,7 @@ from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
 from bihuan.common.v1.identifier_pb2 import Identifier
 
 from chassis import scheduled
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.moments import stamp
 from chassis.outbox import Outbox

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
-from chassis.scope import visible_staff
 
 Key = tuple[str, str, str]  # corp, mall, order
 

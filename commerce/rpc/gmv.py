@@ -6,7 +6,7 @@ from bihuan.commerce.v1 import gmv_service_pb2 as pb
 from bihuan.commerce.v1 import gmv_service_pb2_grpc as grpc_pb
 from bihuan.common.v1.money_pb2 import Money
 
-from chassis.caller import caller
+from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.pool import Pool
 from commerce.db import figures as db

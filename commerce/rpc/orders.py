@@ -8,8 +8,8 @@ from bihuan.commerce.v1 import order_service_pb2_grpc as grpc_pb
 from bihuan.common.v1.money_pb2 import Money
 
 from chassis import paging
-from chassis.caller import caller
 from chassis.errors import NotFound
+from chassis.kernel.caller import caller
 from chassis.pool import Pool, Row
 from commerce.db import orders as db
 

@@ -12,7 +12,7 @@ from liquid.exceptions import LiquidError
 
 from chassis import scheduled
 from chassis.errors import Invalid
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer

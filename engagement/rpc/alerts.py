@@ -5,7 +5,7 @@ from typing import Any
 from bihuan.engagement.v1 import alert_service_pb2 as pb
 from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
 
-from chassis.caller import caller
+from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.pool import Pool
 from engagement.db import alerts as db

@@ -11,9 +11,9 @@ from google.protobuf.duration_pb2 import Duration
 from uuid_utils import uuid7
 
 from chassis import paging
-from chassis.caller import caller
 from chassis.errors import AlreadyExists, Invalid, NotFound
 from chassis.idempotency import IdempotentRequests
+from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row

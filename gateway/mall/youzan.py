@@ -18,8 +18,8 @@ from bihuan.mall.v1 import facts_pb2 as pb
 from google.protobuf.message import Message
 from prometheus_client import Counter
 
-from chassis.corps import Mall
 from chassis.errors import Forbidden, Invalid, Unauthenticated
+from chassis.kernel.corps import Mall
 from chassis.moments import stamp
 from gateway.edge import Edge
 from gateway.mall.amounts import fen

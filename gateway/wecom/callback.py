@@ -8,8 +8,8 @@ from functools import cache
 
 from aiohttp import web
 
-from chassis.corps import App, Corp
 from chassis.errors import Forbidden, Invalid, NotFound
+from chassis.kernel.corps import App, Corp
 from chassis.wecom.crypto import CallbackCrypto
 from gateway import app_keys
 from gateway.edge import read_body

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from chassis import scheduled
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chassis.errors import Unavailable
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.pool import Pool
 from chassis.wecom.client import WeComAway, WeComError
 from identity.db import relations, staff

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound, Precondition
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row

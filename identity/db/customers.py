@@ -1,12 +1,12 @@
-"""Customers as frontends read them. `own` confines to the scope of a member (chassis.scope)."""
+"""Customers as frontends read them. `own` confines to the scope of a member (chassis.kernel.scope)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
-from chassis.scope import visible_staff
 
 FOLLOWED = (
     "exists (select 1 from relations r join identifiers i on i.corp_id = r.corp_id and i.identifier_id = r.contact_id"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
-from chassis.scope import visible_staff
 
 # What StaffPlaced says: a difference in one of these is stated.
 STATED = ("fingerprint", "department_ids", "active", "within_department_ids", "managed_department_ids")

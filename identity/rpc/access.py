@@ -8,8 +8,8 @@ from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis import paging
-from chassis.caller import caller
 from chassis.idempotency import IdempotentRequests
+from chassis.kernel.caller import caller
 from chassis.outbox import Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer

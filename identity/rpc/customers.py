@@ -6,8 +6,8 @@ from bihuan.identity.v1 import customer_service_pb2 as pb
 from bihuan.identity.v1 import customer_service_pb2_grpc as grpc_pb
 
 from chassis import paging
-from chassis.caller import Caller, caller, masked
 from chassis.errors import NotFound
+from chassis.kernel.caller import Caller, caller, masked
 from chassis.moments import stamp
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer

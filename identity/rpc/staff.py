@@ -7,8 +7,8 @@ from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis import paging
-from chassis.caller import Caller, caller, masked
 from chassis.errors import Invalid, Unavailable
+from chassis.kernel.caller import Caller, caller, masked
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError

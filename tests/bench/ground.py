@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 
 from chassis import bus
 from chassis.consumer import Consumer, Durable
+from chassis.kernel.streams import STREAMS
 from chassis.outbox import Outbox
 from chassis.pool import Pool, open_pool
 from chassis.schema import migrate
@@ -73,8 +74,8 @@ async def jetstream(ground: Ground) -> AsyncIterator[JetStreamContext]:
     """All streams, empty."""
     connection = await bus.connect(ground.nats, "bench")
     js = connection.jetstream()
-    await bus.declare_streams(js, 1)
-    for name in bus.STREAMS:
+    await bus.declare_streams(js, STREAMS, 1)
+    for name in STREAMS:
         await js.purge_stream(name)
     try:
         yield js

@@ -27,7 +27,7 @@ from chassis import logs
 from chassis.bus import publish, publish_until_confirmed
 from chassis.consumer import Consumer, Durable, take
 from chassis.facts import Fact, Received, new_fact
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.pool import Pool, is_transient
 from chassis.pull import Pull

@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from acquisition import consumers as acquisition
-from chassis.bus import STREAMS, stream_of
 from chassis.facts import subject_of, type_of
+from chassis.kernel.streams import STREAMS, stream_of
 from commerce import consumers as commerce
 from engagement.consumers import Handlers
 from identity import consumers as identity

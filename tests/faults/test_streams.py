@@ -19,7 +19,7 @@ from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
 from chassis.facts import new_fact
-from chassis.staff_subject import staff_suffix
+from chassis.kernel.staff_subject import staff_suffix
 from deploy.local.client import Client
 from deploy.local.story import sign_in_patiently
 from tests.faults.campaign import Field

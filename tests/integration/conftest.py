@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
 from engagement.consumers import Handlers
 from engagement.settings import Settings as EngagementSettings

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from acquisition import consumers as acquisition
 from chassis.consumer import Durable
-from chassis.corps import App, Corp, Corps
 from chassis.facts import Received, type_of
+from chassis.kernel.corps import App, Corp, Corps
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from commerce import consumers as commerce

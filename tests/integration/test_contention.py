@@ -18,7 +18,7 @@ from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 from acquisition import consumers as acquisition
 from chassis.consumer import Durable
 from chassis.facts import Received
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.moments import stamp
 from chassis.pool import is_transient
 from chassis.sealing import Sealer

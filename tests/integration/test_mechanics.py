@@ -20,7 +20,7 @@ from chassis import bus, scheduled
 from chassis.effects import EffectWorker
 from chassis.errors import Unavailable
 from chassis.facts import Fact, new_fact
-from chassis.identifiers import Identifiers
+from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.pool import open_pool
 from chassis.schema import CHASSIS, migrate, read_folder

@@ -16,10 +16,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from acquisition import consumers as acquisition
-from chassis.corps import Mall
 from chassis.effects import EffectWorker
 from chassis.facts import Fact, Received, decode, type_of
-from chassis.identifiers import Identifiers
+from chassis.kernel.corps import Mall
+from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.sealing import Sealer
 from commerce import consumers as commerce

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
-from chassis.identifiers import normalise
+from chassis.kernel.identifiers import normalise
 from commerce.domain.alerts import alert_id
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds

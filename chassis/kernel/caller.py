@@ -24,7 +24,7 @@ class Caller:
 
     @property
     def confined_to(self) -> str | None:
-        """The member whose scope (chassis.scope) bounds what this caller sees; None when they see all."""
+        """The member whose scope (chassis.kernel.scope) bounds what this caller sees; None when they see all."""
         return self.userid if self.role in CONFINED else None
 
     @property
