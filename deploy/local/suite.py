@@ -33,7 +33,7 @@ class Suite:
     """One of each server, and `replicas` of each service and of the gateway; the second identity is "identity.2".
 
     `report` is told what is being done, for progress. `members`: how many employees the sandbox has. `environments`:
-    what a process of that name is told besides.
+    what a process of that name is told besides; `trees`: the source tree it runs from, this one when there is none.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Suite:
         self._replicas = replicas
         self.report = report
         self._environments = environments or {}
+        self.trees: dict[str, Path] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._paused: dict[str, list[psutil.Process]] = {}
 
@@ -103,10 +104,11 @@ class Suite:
             arguments += ["--memory", str(self.home.path / "sandbox.json")]
         self._processes[name] = subprocess.Popen(
             [*tied("TERM"), *arguments],
-            cwd=ROOT,
+            cwd=self.trees.get(name, ROOT),
             env={
                 **self.home.environment(self.ports, replica=replica, replicas=self._replicas),
                 **self._environments.get(name, {}),
+                **({"PYTHONPATH": _import_path(self.trees[name])} if name in self.trees else {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=log.open("ab"),
@@ -193,6 +195,11 @@ class Suite:
 
     def _external_databases(self) -> bool:
         return all(os.environ.get(f"{service.upper()}_DATABASE_URL") for service in SERVICES)
+
+
+def _import_path(tree: Path) -> str:
+    """Before whatever is installed."""
+    return os.pathsep.join((str(tree), str(tree / "proto/gen")))
 
 
 def _split(name: str) -> tuple[str, int]:
