@@ -30,7 +30,7 @@ test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
 	@python -m pytest tests/unit
 
 soak: $(VENV)/.test proto ## Kill, freeze and cut everything for MINUTES=10 while the whole log is replayed again and again
-	@python -m tests.faults.campaign --minutes $(MINUTES)
+	@python -m tests.faults.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench
