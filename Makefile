@@ -12,7 +12,7 @@ BASE ?= origin/main
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test test-unit soak bench lint proto lock clean
+.PHONY: help run up down test test-unit soak bench lint proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ run: $(VENV)/.demo proto ## Start everything and replay the real purchase log (O
 
 up: $(VENV)/.demo proto ## Start everything and leave it running, without the purchase log
 	@python -m deploy.local up
+
+down: $(VENV)/.demo ## Stop what `make run` or `make up` started, also from another terminal
+	@python -m deploy.local down
 
 test: $(VENV)/.test proto ## Run the whole test suite on real servers
 	@python -m pytest tests
