@@ -32,7 +32,8 @@ test: $(VENV)/.test proto ## Run the whole test suite on real servers
 test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
 	@python -m pytest tests/unit
 
-soak: $(VENV)/.test proto ## Kill, freeze and cut everything for MINUTES=10 while the whole log is replayed again and again
+soak: $(VENV)/.test proto ## Properties from a new seed, then MINUTES=10 of kills, freezes and cuts under the whole log
+	@BIHUAN_TEST_PROFILE=soak python -m pytest tests/unit tests/integration -m hypothesis --timeout 1800
 	@python -m tests.faults.campaign --minutes $(MINUTES)
 
 bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json

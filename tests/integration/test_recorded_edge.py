@@ -34,7 +34,7 @@ from gateway.wecom import events
 from identity import consumers as identity
 from identity.app import contacts
 from identity.app.contacts import ContactReads
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 from tests.integration.test_any_order import corps
 
 Rooms = Callable[..., Any]
@@ -268,7 +268,7 @@ def _groups(rows: list[dict[str, Any]]) -> Any:
 
 
 # Shrinking a failure would take four databases a step.
-@settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(5), phases=[Phase.explicit, Phase.generate])
 @given(messages, st.integers())
 async def test_the_house_is_a_function_of_its_facts(
     rooms: Rooms,
