@@ -207,6 +207,8 @@ class House:
                 await effects.drain()
         while await self._attribution.work():
             pass
+        for room in self.rooms.values():
+            await room.outbox.drain()  # what was stated is on its way only when the publisher's task has run
 
     def _arrived(self, fact: Fact) -> Received:
         types = {
