@@ -84,7 +84,7 @@ def up(suite: Suite, *, restart: bool) -> int:
 def down(home: Home) -> int:
     """Asks whoever runs in this home, by `up` or by `run`, to drain, and waits for it."""
     running = lock.holder(home.path)
-    process = running and running.process()
+    process = running.process() if running else None
     if process is None:
         print("nothing runs in", home.path, file=sys.stderr)
         return 1
