@@ -18,10 +18,9 @@ from pathlib import Path
 import psutil
 
 from deploy.local import nats, postgres
-from deploy.local.home import SERVICES, Home, Ports
+from deploy.local.home import ROOT, SERVICES, Home, Ports
 from deploy.local.process import tied
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("postgres", "nats", "sandbox")
 # In order of start; stopped in reverse.
 PROCESSES = (*SERVERS, *SERVICES, "gateway")
@@ -189,6 +188,7 @@ class Suite:
         for process in reversed(PROCESSES):
             for name in self.names(process):
                 self.stop(name)
+        self.home.release()
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"

@@ -26,11 +26,11 @@ from engagement.consumers import Handlers
 from identity import consumers as identity
 from identity.domain.people import Edge, partition
 from tests import facts as f
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 
 Rooms = Callable[[str], Any]
 Projection = Callable[[Room], Awaitable[Any]]
-EXAMPLES = 12
+EXAMPLES = examples(12)
 
 
 def route(durables: tuple[Durable, ...], stream: list[Received]) -> list[tuple[Durable, Received]]:
