@@ -82,6 +82,11 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
             await _ask(js, f"STREAM.UPDATE.{name}", config)
 
 
+async def max_age(js: JetStreamContext, stream: str) -> float:
+    """Seconds that the stream keeps what it holds; 0: for ever."""
+    return float((await _ask(js, f"STREAM.INFO.{stream}", {}))["config"]["max_age"] / 1e9)
+
+
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
     return StreamConfig(
         name=name,
