@@ -17,7 +17,7 @@ from nats.aio.client import Client
 
 from chassis import bus, idempotency, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
-from chassis.effects import EffectHandler, EffectWorker
+from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
@@ -76,10 +76,13 @@ class Service:
         self._loops.append(loop)
         return loop
 
-    def effect(self, kind: str, handler: EffectHandler, *, at_once: int, interval: float, attempts: int) -> Loop:
+    def effect(
+        self, kind: str, handler: EffectHandler, *, at_once: int, interval: float, attempts: int | None = MOST_ATTEMPTS
+    ) -> Loop:
         """Performs the scheduled jobs of one kind, up to `at_once` calls at a time, drained before the process ends.
 
-        A job whose attempts raise goes to the dead letters after `attempts` in a row.
+        A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
+        is never given up but tried every ten minutes.
         """
         worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
         self._effects.append(worker)
