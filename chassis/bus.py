@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -95,6 +95,45 @@ def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
         num_replicas=replicas,
         allow_direct=True,
     )
+
+
+async def declare_consumer(
+    js: JetStreamContext,
+    stream: str,
+    durable: str,
+    subjects: Sequence[str],
+    *,
+    ack_wait_seconds: float,
+    max_ack_pending: int,
+) -> None:
+    """Creates the durable, or updates what is this release's to say: its ack wait, that no fact is ever given up, and
+    a `max_ack_pending` that is only raised. What else an operator has set stays.
+
+    What a durable is fed never changes, since the server would pass over what it has already seen: raises ValueError
+    when the server's durable lacks one of `subjects`. One that is fed more belongs to another release and stays so.
+    """
+    wanted: dict[str, Any] = {
+        "durable_name": durable,
+        "filter_subjects": list(subjects),
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "max_ack_pending": max_ack_pending,
+    }
+    try:
+        wanted = dict((await _ask(js, f"CONSUMER.INFO.{stream}.{durable}", {}))["config"])
+        fed = wanted.get("filter_subjects") or [wanted.get("filter_subject", ">")]
+        missing = sorted(set(subjects) - set(fed))
+        if missing:
+            raise ValueError(f"durable {durable} is not fed {missing}: a new type needs a durable of its own")
+        if set(fed) != set(subjects):
+            log.warning("durable_fed_more", durable=durable, more=sorted(set(fed) - set(subjects)))
+        known = dict(wanted)
+        wanted["max_ack_pending"] = max(wanted["max_ack_pending"], max_ack_pending)
+    except NotFoundError:
+        known = {}
+    wanted |= {"ack_wait": int(ack_wait_seconds * 1e9), "max_deliver": -1}
+    if wanted != known:
+        await _ask(js, f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": wanted})
 
 
 async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:

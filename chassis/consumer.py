@@ -16,11 +16,10 @@ from google.protobuf.message import Message
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from chassis import dead_letters, metrics
+from chassis import bus, dead_letters, metrics
 from chassis.errors import DomainError, Invalid
-from chassis.facts import Received, decode, subject_of, type_of
+from chassis.facts import Received, TypeUnknown, decode, subject_of, type_of
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import is_transient
@@ -30,6 +29,9 @@ ACK_WAIT_SECONDS = 30.0
 # For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
 HASTY_ACK_WAIT_SECONDS = 12.0
 POISONS_IN_A_ROW = 10
+# A fact that only another release reads is offered again after this, and named in the log once in a minute.
+UNKNOWN_TYPE_SECONDS = 5.0
+UNKNOWN_TYPE_LOG_SECONDS = 60.0
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
 MOST_REST_SECONDS = 0.05
@@ -87,25 +89,21 @@ class Consumer:
         self._replicas = replicas
         self._after = after
         self._types = {type_of(message): message for message in durable.types}
+        self._name_at: dict[str, float] = {}
         self._poisons = 0
         self._stopping = False
         self._pull: Pull | None = None
 
     async def declare(self) -> None:
-        """Create-or-update: a durable made implicitly would keep its first settings for ever."""
-        await self._js.add_consumer(
+        """Creates the durable, or brings it up to this release (chassis.bus.declare_consumer)."""
+        end = ".>" if self.durable.suffixed else ""
+        await bus.declare_consumer(
+            self._js,
             self.durable.stream,
-            ConsumerConfig(
-                durable_name=self.durable.name,
-                filter_subjects=[
-                    subject_of(message) + (".>" if self.durable.suffixed else "") for message in self.durable.types
-                ],
-                deliver_policy=DeliverPolicy.ALL,
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=self.durable.ack_wait_seconds,
-                max_deliver=-1,
-                max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
-            ),
+            self.durable.name,
+            [subject_of(message) + end for message in self.durable.types],
+            ack_wait_seconds=self.durable.ack_wait_seconds,
+            max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
         )
 
     async def run(self) -> None:
@@ -148,6 +146,8 @@ class Consumer:
         for message in messages:
             try:
                 facts.append((message, decode(self._types, message.subject, message.headers or {}, message.data)))
+            except TypeUnknown as error:
+                await self._leave(message, error)
             except Invalid as error:
                 await self._bury(message, error)
         taken = await self._settle(facts) if facts else 0
@@ -161,6 +161,15 @@ class Consumer:
             ms=round((time.perf_counter() - started) * 1000, 1),
             cpu_ms=round((time.thread_time() - cpu) * 1000, 1),
         )
+
+    async def _leave(self, message: Msg, error: TypeUnknown) -> None:
+        """Gives back what only another release reads: it waits on the server until that one runs."""
+        metrics.UNKNOWN_TYPES.labels(self.durable.name, error.type_name).inc()
+        now = time.monotonic()
+        if now >= self._name_at.get(error.type_name, 0.0):
+            self._name_at[error.type_name] = now + UNKNOWN_TYPE_LOG_SECONDS
+            log.warning("fact_of_unknown_type", durable=self.durable.name, type=error.type_name)
+        await message.nak(delay=UNKNOWN_TYPE_SECONDS * (0.5 + random.random()))
 
     async def _settle(self, facts: list[tuple[Msg, Received]]) -> int:
         """Gets all of them committed or buried, however long an outage takes; returns how many were new."""

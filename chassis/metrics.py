@@ -6,6 +6,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FACTS = Counter("bihuan_facts_taken_total", "Facts that took effect", ["durable"])
 DEAD_LETTERS = Counter("bihuan_dead_letters_total", "Facts that could not be taken", ["durable", "reason"])
+UNKNOWN_TYPES = Counter(
+    "bihuan_facts_of_unknown_type_total",
+    "Facts left to another release",
+    ["durable", "type"],
+)
 BATCH_SECONDS = Histogram(
     "bihuan_batch_seconds",
     "From fetch to ack",

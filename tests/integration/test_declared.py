@@ -92,3 +92,29 @@ async def test_a_bucket_is_made_once_and_never_altered(jetstream: JetStreamConte
     assert (await late.get("key")).value == b"value"
     assert await config_of(jetstream, f"KV_{name}") == before
     await jetstream.delete_key_value(name)
+
+
+async def test_a_durable_keeps_what_an_operator_set_and_follows_the_release(jetstream: JetStreamContext) -> None:
+    async with stream(jetstream, "a.>") as (name, subjects):
+
+        async def declare(*, pending: int, ack_wait: float = 30) -> dict[str, Any]:
+            await bus.declare_consumer(
+                jetstream, name, "d", subjects, ack_wait_seconds=ack_wait, max_ack_pending=pending
+            )
+            return await durable_of(jetstream, name)
+
+        before = await declare(pending=512)
+        assert (before["max_deliver"], before["ack_wait"], before["max_ack_pending"]) == (-1, 30 * 10**9, 512)
+        set_by_hand = {"description": "slow on purpose", "sample_freq": "10", "max_ack_pending": 4000}
+        await bus._ask(
+            jetstream,
+            f"CONSUMER.DURABLE.CREATE.{name}.d",
+            {"stream_name": name, "config": before | set_by_hand | {"max_deliver": 5}},
+        )
+        assert await declare(pending=512) == before | set_by_hand
+        assert await declare(pending=8000) == before | set_by_hand | {"max_ack_pending": 8000}
+        assert (await declare(pending=512, ack_wait=12))["ack_wait"] == 12 * 10**9
+
+
+async def durable_of(js: JetStreamContext, name: str) -> dict[str, Any]:
+    return dict((await bus._ask(js, f"CONSUMER.INFO.{name}.d", {}))["config"])
