@@ -14,7 +14,6 @@ from chassis.errors import Invalid
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
 from engagement.domain import templates
-from engagement.domain.alerts import MOST_BYTES, Paid, compose
 from identity.domain.relations import FollowEvent, Span, spans_of
 
 MORNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -131,18 +130,6 @@ def test_accepted_refunds_never_exceed_the_payment(paid: int | None, refunds: li
 def test_the_average_is_rounded_half_up(total: int, count: int) -> None:
     assert abs(average(total, count) * count * 2 - total * 2) <= count
     assert average(5, 2) == 3
-
-
-# -- alerts
-
-
-@given(st.integers(1, 60), st.text(max_size=40))
-def test_a_message_holds_whole_alerts_and_fits(count: int, name: str) -> None:
-    alerts = [Paid(f"{i:016d}", name, i, f"E{i:020d}") for i in range(count)]
-    content, inside = compose(alerts)
-    assert 1 <= inside <= count
-    assert inside == 1 or len(content.encode()) <= MOST_BYTES
-    assert all((f"{i:016d}" in content) == (i < inside) for i in range(count))
 
 
 # -- templates
