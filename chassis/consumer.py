@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from chassis import bus, dead_letters, metrics
+from chassis import bus, dead_letters, inbox, metrics
 from chassis.errors import DomainError, Invalid
 from chassis.facts import Received, TypeUnknown, decode, subject_of, type_of
 from chassis.logs import log
@@ -50,27 +50,17 @@ class Durable:
     batch: int = 256
     # After this the server gives a fact to another replica; longer than the longest transaction.
     ack_wait_seconds: float = ACK_WAIT_SECONDS
-    # Its facts' subjects end in something more than their type (Fact.subject_suffix).
+    # Its facts' subjects end in something more than their type (new_fact's subject_suffix).
     suffixed: bool = False
+    # A fact that comes twice, or late, changes nothing: such a handler needs no inbox, whose row costs more than most
+    # of them write. So it is for projections (chassis.projection), and for what follows only from rows that changed.
+    idempotent: bool = False
 
 
 async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
     """One transaction: inbox, effects, new facts. Returns how many of the facts had not been taken before."""
     async with outbox.transaction() as tx:
-        rows = await tx.connection.fetch(
-            "insert into inbox (corp_id, durable, fact_id)"
-            " select c, $1, f from unnest($2::text[], $3::text[]) as t(c, f) order by c, f"
-            " on conflict do nothing returning corp_id, fact_id",
-            durable.name,
-            [fact.corp_id for fact in facts],
-            [fact.id for fact in facts],
-        )
-        new = {(row["corp_id"], row["fact_id"]) for row in rows}
-        fresh: list[Received] = []
-        for fact in facts:
-            if (fact.corp_id, fact.id) in new:
-                new.discard((fact.corp_id, fact.id))
-                fresh.append(fact)
+        fresh = facts if durable.idempotent else await inbox.keep_new(tx.connection, durable.name, facts)
         if fresh:
             await durable.handle(tx, fresh)
     return len(fresh)
