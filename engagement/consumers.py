@@ -86,9 +86,22 @@ class Handlers:
                 (CustomerAcquired,),
                 self.welcome_on_customer_acquired,
                 ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
+                idempotent=True,
             ),
-            Durable("engagement-name-on-contact-read", "IDENTITY", (ContactRead,), self.name_on_contact_read),
-            Durable("engagement-name-on-staff-placed", "IDENTITY", (StaffPlaced,), self.name_on_staff_placed),
+            Durable(
+                "engagement-name-on-contact-read",
+                "IDENTITY",
+                (ContactRead,),
+                self.name_on_contact_read,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-name-on-staff-placed",
+                "IDENTITY",
+                (StaffPlaced,),
+                self.name_on_staff_placed,
+                idempotent=True,
+            ),
         )
 
     def alert_durables(self) -> tuple[Durable, ...]:
@@ -99,6 +112,7 @@ class Handlers:
                 (StaffAlertRaised,),
                 self.deliver_on_alert_raised,
                 suffixed=True,
+                idempotent=True,
             ),
             Durable(
                 "engagement-deliver-on-staff-alerted",
@@ -106,8 +120,15 @@ class Handlers:
                 (StaffAlerted,),
                 self.deliver_on_staff_alerted,
                 suffixed=True,
+                idempotent=True,
             ),
-            Durable("engagement-place-on-staff-placed", "IDENTITY", (StaffPlaced,), self.place_on_staff_placed),
+            Durable(
+                "engagement-place-on-staff-placed",
+                "IDENTITY",
+                (StaffPlaced,),
+                self.place_on_staff_placed,
+                idempotent=True,
+            ),
         )
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
@@ -58,34 +57,6 @@ def test_a_friend_who_comes_back_has_two_spans() -> None:
         FollowEvent("added", at(9), "3"),
     ]
     assert spans_of(events) == (Span(at(0), at(5)), Span(at(9), None))
-
-
-# -- touches
-
-
-def test_only_the_first_add_is_new_and_a_confirmation_is_no_return() -> None:
-    touches = [
-        Touch("half", "a", True, at(0)),
-        Touch("full", "a", False, at(3)),
-        Touch("again", "b", False, at(9)),
-    ]
-    assert kinds_of(reversed(touches)) == {"half": NEW, "full": CONFIRMED, "again": RETURNING}
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"), [("", "ABSENT"), ("nobody", "UNKNOWN"), ("paused", "STALE"), ("good", None)]
-)
-def test_an_add_is_routed_by_its_state(state: str, reason: str | None) -> None:
-    codes = {"good": Code("1", "c", None), "paused": Code("2", "c", at(5))}
-    code, fallback = route(state, codes, at(6))
-    assert fallback == reason
-    assert (code is None) == (reason is not None)
-
-
-def test_an_add_before_the_pause_still_counts_for_the_code() -> None:
-    code, fallback = route("paused", {"paused": Code("2", "c", at(5))}, at(4))
-    assert code is not None
-    assert fallback is None
 
 
 # -- orders and refunds
