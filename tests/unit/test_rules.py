@@ -9,13 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
-from commerce.domain.alerts import alert_id
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
 from engagement.domain import templates
-from engagement.domain.alerts import MOST_BYTES, Paid, compose
 from identity.domain.relations import FollowEvent, Span, spans_of
 
 MORNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -62,34 +59,6 @@ def test_a_friend_who_comes_back_has_two_spans() -> None:
     assert spans_of(events) == (Span(at(0), at(5)), Span(at(9), None))
 
 
-# -- touches
-
-
-def test_only_the_first_add_is_new_and_a_confirmation_is_no_return() -> None:
-    touches = [
-        Touch("half", "a", True, at(0)),
-        Touch("full", "a", False, at(3)),
-        Touch("again", "b", False, at(9)),
-    ]
-    assert kinds_of(reversed(touches)) == {"half": NEW, "full": CONFIRMED, "again": RETURNING}
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"), [("", "ABSENT"), ("nobody", "UNKNOWN"), ("paused", "STALE"), ("good", None)]
-)
-def test_an_add_is_routed_by_its_state(state: str, reason: str | None) -> None:
-    codes = {"good": Code("1", "c", None), "paused": Code("2", "c", at(5))}
-    code, fallback = route(state, codes, at(6))
-    assert fallback == reason
-    assert (code is None) == (reason is not None)
-
-
-def test_an_add_before_the_pause_still_counts_for_the_code() -> None:
-    code, fallback = route("paused", {"paused": Code("2", "c", at(5))}, at(4))
-    assert code is not None
-    assert fallback is None
-
-
 # -- orders and refunds
 
 EMPTY = {f"{name}_rank": None for name in ("detail", "paid", "shipped", "completed", "closed")}
@@ -132,25 +101,6 @@ def test_accepted_refunds_never_exceed_the_payment(paid: int | None, refunds: li
 def test_the_average_is_rounded_half_up(total: int, count: int) -> None:
     assert abs(average(total, count) * count * 2 - total * 2) <= count
     assert average(5, 2) == 3
-
-
-# -- alerts
-
-
-def test_alert_ids_follow_from_cause_and_recipient() -> None:
-    one = alert_id("c", "m", "o", "k", "u")
-    assert one == alert_id("c", "m", "o", "k", "u")
-    assert len(one) == 16
-    assert one != alert_id("c", "m", "o", "k", "v")
-
-
-@given(st.integers(1, 60), st.text(max_size=40))
-def test_a_message_holds_whole_alerts_and_fits(count: int, name: str) -> None:
-    alerts = [Paid(f"{i:016d}", name, i, f"E{i:020d}") for i in range(count)]
-    content, inside = compose(alerts)
-    assert 1 <= inside <= count
-    assert inside == 1 or len(content.encode()) <= MOST_BYTES
-    assert all((f"{i:016d}" in content) == (i < inside) for i in range(count))
 
 
 # -- templates
