@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from chassis import bus, dead_letters, inbox, metrics
+from chassis import dead_letters, durables, inbox, metrics
 from chassis.errors import DomainError, Invalid
 from chassis.facts import Received, TypeUnknown, decode, subject_of, type_of
 from chassis.logs import log
@@ -85,9 +85,9 @@ class Consumer:
         self._pull: Pull | None = None
 
     async def declare(self) -> None:
-        """Creates the durable, or brings it up to this release (chassis.bus.declare_consumer)."""
+        """Creates the durable, or brings it up to this release (chassis.durables.declare)."""
         end = ".>" if self.durable.suffixed else ""
-        await bus.declare_consumer(
+        await durables.declare(
             self._js,
             self.durable.stream,
             self.durable.name,
