@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 
 from chassis import dead_letters, durables, inbox, metrics
 from chassis.errors import DomainError, Invalid
-from chassis.facts import Received, TypeUnknown, decode, subject_of, type_of
+from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of, type_of
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import is_transient
@@ -134,6 +134,9 @@ class Consumer:
         started, cpu = time.perf_counter(), time.thread_time()
         facts: list[tuple[Msg, Received]] = []
         for message in messages:
+            if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:
+                await message.ack()
+                continue
             try:
                 facts.append((message, decode(self._types, message.subject, message.headers or {}, message.data)))
             except TypeUnknown as error:

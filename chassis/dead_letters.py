@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 from uuid_utils import uuid7
 
 from chassis.bus import publish
-from chassis.facts import Fact
+from chassis.facts import FOR_DURABLE, Fact
 from chassis.pool import Connection, Pool, Row, open_pool
 
 Position = tuple[datetime, str, str]  # at, durable, fact id
@@ -135,7 +135,8 @@ async def _replay(connection: Connection, js: JetStreamContext, row: Row) -> boo
             return False
         headers = json.loads(row["headers"])
         # A new one each time: the window of JetStream would swallow what it has seen, even in an attempt that we think
-        # has failed. The inbox of every durable still knows ce-id.
+        # has failed.
+        headers[FOR_DURABLE] = row["durable"]
         headers["Nats-Msg-Id"] = f"{row['fact_id']}.replay.{uuid7()}"
         await publish(js, Fact(row["fact_id"], row["corp_id"], row["subject"], headers, row["payload"]), timeout=5)
     except BaseException:

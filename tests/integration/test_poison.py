@@ -88,6 +88,37 @@ async def test_poison_alone_is_buried_and_replayed(rooms: Rooms, jetstream: JetS
         assert len(taken) == len(set(taken)) == 19
 
 
+async def test_a_replay_reaches_only_the_durable_that_could_not_take_it(
+    rooms: Rooms, jetstream: JetStreamContext
+) -> None:
+    """Also when the others' inboxes have forgotten it, or never knew it."""
+    taken: list[str] = []
+    others: list[str] = []
+    poison = {"t-letter-1"}
+    async with rooms("identity") as room, Running(room, jetstream, "t-letter", recorder(taken, poison)) as running:
+        other = Consumer(
+            Durable("t-other", "EDGE", (ContactAdded,), recorder(others, set()), idempotent=True),
+            jetstream,
+            room.outbox,
+            replicas=1,
+            after=lambda: None,
+        )
+        task = asyncio.create_task(other.run())
+        await running.send(3)
+        await until(lambda: len(taken) == 2 and len(others) == 3)
+        await until(lambda: room.rows("select * from dead_letters"))
+        poison.clear()
+        async with room.pool.acquire() as connection:
+            rows = await dead_letters.page(connection, CORP, "t-letter", None, 10)
+            assert await dead_letters.replay(connection, jetstream, rows) == 1
+        await until(lambda: len(taken) == 3)
+        await until(lambda: _settled(jetstream, "t-other"))
+        assert len(others) == 3
+        await other.stop()
+        await task
+    await jetstream.delete_consumer("EDGE", "t-other")
+
+
 async def test_a_broken_handler_stops_itself_and_loses_nothing(rooms: Rooms, jetstream: JetStreamContext) -> None:
     """Every fact fails: the consumer stops and says so; mended, it takes all of them, the few buried ones by replay."""
     taken: list[str] = []
