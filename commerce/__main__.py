@@ -8,7 +8,6 @@ from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
-from chassis.effects import EffectWorker
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.youzan import Youzan
@@ -23,14 +22,12 @@ from commerce.settings import Settings
 async def build(service: Service, settings: Settings) -> None:
     youzan = Youzan(service.corps)
     service.on_close(youzan.close)
-    asking = EffectWorker(
-        service.pool,
+    service.effect(
         buyers.KIND,
         BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
         at_once=settings.buyer_queries_at_once,
+        interval=0.5,
     )
-    service.on_close(asking.drain)
-    service.loop("buyer-queries", asking.work, interval=0.5)
 
     attribution = service.loop("attribution", Attribution(service.outbox, service.corps).work, interval=0.5)
     service.queue("attribution", "attribution_marks")
