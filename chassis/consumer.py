@@ -16,11 +16,11 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from chassis import bus, dead_letters, inbox, metrics
+from chassis import dead_letters, durables, inbox, metrics
 from chassis.batches import Batches
 from chassis.dead_letters import detail_of, reason_of
 from chassis.errors import Invalid
-from chassis.facts import Received, TypeUnknown, decode, subject_of, type_of
+from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of, type_of
 from chassis.kept import Delivery, KeptFacts, corp_of, position_of
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
@@ -102,9 +102,9 @@ class Consumer:
         return {"running": self._pull is not None and not self._stopping, "parkedCorps": len(self._lane.parked)}
 
     async def declare(self) -> None:
-        """Creates the durable, or brings it up to this release (chassis.bus.declare_consumer)."""
+        """Creates the durable, or brings it up to this release (chassis.durables.declare)."""
         end = ".>" if self.durable.suffixed else ""
-        await bus.declare_consumer(
+        await durables.declare(
             self._js,
             self.durable.stream,
             self.durable.name,
@@ -167,6 +167,9 @@ class Consumer:
         started, cpu = time.perf_counter(), time.thread_time()
         facts: list[Delivered] = []
         for message in messages:
+            if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:
+                await message.ack()
+                continue
             try:
                 fact = decode(self._types, message.subject, message.headers or {}, message.data)
                 facts.append((message, fact))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nats.js import JetStreamContext
 
@@ -61,3 +61,27 @@ async def forget_old(pool: Pool, js: JetStreamContext, after: timedelta) -> int:
             raise ValueError(f"the inbox must outlive its streams: {stream} keeps {kept or 'all'}, the inbox {after}")
     status = await pool.execute(FORGET, after, FORGET_ROWS)
     return int(status.split()[-1])
+
+
+async def forget_since(pool: Pool, durable: str, since: datetime) -> int:
+    """Removes what this durable took since then, so that it takes it again; returns how many rows."""
+    forgotten = 0
+    while True:
+        status = await pool.execute(
+            """
+            delete from inbox
+            where (corp_id, durable, fact_id) in (
+                select corp_id, durable, fact_id
+                from inbox
+                where durable = $1 and taken_at >= $2
+                limit $3
+            )
+            """,
+            durable,
+            since,
+            FORGET_ROWS,
+        )
+        removed = int(status.split()[-1])
+        forgotten += removed
+        if removed < FORGET_ROWS:
+            return forgotten

@@ -67,7 +67,7 @@ class Attribution:
         alerts: dict[tuple[str, str], StaffAlertRaised] = {}
         for row in changed:
             order = orders[row["corp_id"], row["mall_id"], row["order_id"]]
-            tx.publish(_attributed(row, order), corp_id=row["corp_id"])
+            tx.publish(attributed(row, order), corp_id=row["corp_id"])
             if row["paid"] and row["userid"]:
                 alert = _paid_alert(row, order)
                 alerts[row["corp_id"], alert.alert_id] = alert
@@ -76,7 +76,7 @@ class Attribution:
             tx.publish(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
 
 
-def _attributed(row: Row, order: Row) -> OrderAttributed:
+def attributed(row: Row, order: Row) -> OrderAttributed:
     currency = order["currency"]
     return OrderAttributed(
         corp_id=row["corp_id"],

@@ -40,7 +40,7 @@ async def test_old_rows_are_forgotten_a_chunk_at_a_time(
 
 async def test_an_inbox_shorter_than_its_streams_is_refused(rooms: Rooms, jetstream: JetStreamContext) -> None:
     """Also when it is an operator who made a stream longer."""
-    config = (await bus._ask(jetstream, "STREAM.INFO.EDGE", {}))["config"]
+    config = (await bus.ask(jetstream, "STREAM.INFO.EDGE", {}))["config"]
     async with rooms("identity") as room:
         await room.pool.execute("insert into inbox values ('a', 'd', '1', now() - interval '40 days')")
         with pytest.raises(ValueError, match="EDGE"):
@@ -48,11 +48,11 @@ async def test_an_inbox_shorter_than_its_streams_is_refused(rooms: Rooms, jetstr
         try:
             for days in (30, 0):  # 0: for ever
                 longer = config | {"max_age": int(timedelta(days=days).total_seconds() * 1e9)}
-                await bus._ask(jetstream, "STREAM.UPDATE.EDGE", longer)
+                await bus.ask(jetstream, "STREAM.UPDATE.EDGE", longer)
                 with pytest.raises(ValueError, match="EDGE"):
                     await inbox.forget_old(room.pool, jetstream, EIGHT_DAYS)
         finally:
-            await bus._ask(jetstream, "STREAM.UPDATE.EDGE", config)
+            await bus.ask(jetstream, "STREAM.UPDATE.EDGE", config)
         assert len(await room.rows("select * from inbox")) == 1
         assert await inbox.forget_old(room.pool, jetstream, EIGHT_DAYS) == 1
 

@@ -5,7 +5,7 @@ world (contacts, buyers) are stood in for, by functions of what is asked."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -21,6 +21,7 @@ from chassis.facts import Fact, Received, decode, type_of
 from chassis.kernel.corps import Mall
 from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
+from chassis.outbox_rows import Batches
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app import buyers
@@ -153,9 +154,9 @@ class Recorded(Outbox):
         super().__init__(room.pool, None, service)  # type: ignore[arg-type]
         self._pending = pending
 
-    async def _publish(self, facts: Iterable[Fact]) -> None:
+    async def _publish(self, facts: Sequence[Fact], batches: Batches) -> None:
         self._pending += facts
-        self._published += facts
+        self._published += batches
 
 
 class House:
