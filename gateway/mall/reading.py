@@ -10,6 +10,7 @@ from bihuan.mall.v1.facts_pb2 import MessageUnread
 from google.protobuf.message import Message
 from prometheus_client import Counter
 
+from chassis.errors import Invalid
 from chassis.kernel.corps import Mall
 from chassis.logs import log
 from chassis.moments import stamp
@@ -66,4 +67,8 @@ def seal_message(sealer: Sealer, corp_id: str, body: bytes) -> bytes:
 
 def open_message(sealer: Sealer, corp_id: str, sealed: bytes, most: int) -> bytes:
     """The message as the mall sent it, of at most `most` bytes. Raises Invalid when it cannot be opened."""
-    return zlib.decompressobj().decompress(sealer.open_bytes(corp_id, sealed), most)
+    compressed = sealer.open_bytes(corp_id, sealed)
+    try:
+        return zlib.decompressobj().decompress(compressed, most)
+    except zlib.error:
+        raise Invalid("MESSAGE_BROKEN", "the sealed message is not one of ours", field="sealed_message") from None

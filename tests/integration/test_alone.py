@@ -15,6 +15,7 @@ from aiohttp import web
 from nats.js import JetStreamContext
 
 from chassis import bus
+from chassis.errors import NotFound
 from chassis.kernel.corps import App, Corp, Corps
 from chassis.sealing import Sealer
 from chassis.shared_token import SharedToken
@@ -130,6 +131,9 @@ async def test_a_window_that_closes_while_nats_is_away_is_closed_for_all_when_it
                     with pytest.raises(WeComError) as told:
                         await voice.send(CORP, f"app1-{n}", "hi", None, SOON)
                     assert told.value.errcode == 45009
+                with pytest.raises(WeComError):
+                    await voice.send(CORP, "app2-9", "hi", None, SOON, 2)
+            assert wecom.calls["app2-9"] == 0, "WeCom counts the corp's apps together"
             assert wecom.calls["app1-0"] == 1
             assert wecom.calls["app1-1"] == wecom.calls["app1-2"] == 0, "we were told to stop"
 
@@ -202,3 +206,12 @@ async def test_a_token_is_fetched_alone_and_its_failure_reaches_everybody_who_wa
             assert await other.get() == "token4"
             token.invalidate("token3")
             assert await token.get() == "token4", "back together they share one again"
+
+
+async def test_an_app_that_is_not_configured_is_refused(jetstream: JetStreamContext, sealer: Sealer) -> None:
+    async with outside(jetstream, sealer) as (_, wecoms):
+        assert wecoms.of(CORP) is wecoms.of(CORP, 1), "the main app"
+        assert wecoms.of(CORP, 2) is not wecoms.of(CORP, 1)
+        for corp_id, agent_id in ((CORP, 3), ("ww-unknown", 0)):
+            with pytest.raises(NotFound):
+                wecoms.of(corp_id, agent_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from chassis.kernel.corps import Mall
 from chassis.kernel.identifiers import Identifiers
 from gateway.edge import Edge
 from gateway.mall import youzan
+from gateway.mall.archive import _without_seals
 from gateway.mall.reading import UNREAD, Read, open_message, read
 from tests.conftest import CORP
 
@@ -217,3 +219,19 @@ def test_a_resend_without_a_message_id_is_the_same_message(edge: Edge, shop: Mal
     )
     assert first == again
     assert first != other
+
+
+# What each reading says of the sample, as a hash. A line is added when READING is raised, and none is changed.
+READINGS = {1: "764851c4f525a3f2"}
+
+
+def test_a_change_of_what_is_read_raises_the_reading(edge: Edge, shop: Mall) -> None:
+    """Else `gateway.reread` would take the new reading for the old one."""
+    refund = {"tid": "E1", "oid": 28, "refund_id": "R1", "refunded_fee": "5.00", "update_time": "2026-10-02 12:00:00"}
+    step = {"tid": "E1", "update_time": "2026-10-02 12:00:00", "close_reason": "sold out"}
+    said = hashlib.sha256()
+    for kind in sorted(youzan.KINDS):
+        whole = "Trade" in kind and kind.endswith(("Create", "Paid", "BuyerPay"))
+        fact = known(edge, shop, body(kind, None if whole else {**step, **refund})).fact
+        said.update(repr(_without_seals(fact)).encode())
+    assert said.hexdigest()[:16] == READINGS[youzan.READING], "raise READING, and add its line"
