@@ -117,7 +117,7 @@ async def _take_refunds(tx: Tx, messages: Iterable[OrderMessage], orders: Mappin
             if status != row["status"]:
                 changed.append((*key[:2], row["refund_id"], status))
             if status == EXCESS and (row["status"] != EXCESS or row["fact_id"] in just_came):
-                await dead_letters.bury(
+                await dead_letters.add(
                     tx.connection,
                     durable,
                     row["subject"],
