@@ -103,7 +103,7 @@ async def declare_archive(
     It takes no subject of its own, and nobody who publishes waits for it.
     """
     try:
-        config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
+        config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
     except NotFoundError:
         await js.add_stream(
             StreamConfig(
@@ -124,7 +124,7 @@ async def declare_archive(
         "num_replicas": max(config["num_replicas"], replicas),
     }
     if any(config[key] != value for key, value in wider.items()):
-        await _ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
+        await ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
 
 
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
