@@ -13,6 +13,7 @@ from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
+from chassis.kernel.alerts import alert_id
 from chassis.kernel.corps import Corps
 from chassis.kernel.staff_subject import staff_suffix
 from chassis.logs import log
@@ -20,7 +21,6 @@ from chassis.outbox import Outbox, Tx
 from chassis.pool import Row, is_transient
 from commerce.db import attribution as db
 from commerce.db.orders import Key
-from commerce.domain.alerts import alert_id
 
 MARKS = 1000
 # For a corp that left the corps file while its facts were on their way.
@@ -95,7 +95,7 @@ def _attributed(row: Row, order: Row) -> OrderAttributed:
 def _paid_alert(row: Row, order: Row) -> StaffAlertRaised:
     kind = AlertKind.ALERT_KIND_ORDER_PAID
     return StaffAlertRaised(
-        alert_id=alert_id(row["corp_id"], row["mall_id"], row["order_id"], AlertKind.Name(kind), row["userid"]),
+        alert_id=alert_id(row["corp_id"], row["mall_id"], row["order_id"], AlertKind.Name(kind), userid=row["userid"]),
         corp_id=row["corp_id"],
         userid=row["userid"],
         kind=kind,

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from acquisition import consumers as acquisition
 from chassis.consumer import Durable
 from chassis.facts import Received, type_of
+from chassis.kernel.alerts import alert_id
 from chassis.kernel.corps import App, Corp, Corps
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app.attribution import Attribution
-from commerce.domain.alerts import alert_id
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from identity.domain.people import Edge, partition
@@ -233,7 +233,7 @@ async def who_earned_what(room: Room) -> Any:
     raised = {row["alert_id"] for row in await room.rows("select alert_id from alerts_raised")}
     for row in await room.rows("select order_id, userid from attributions where paid and userid is not null"):
         kind = AlertKind.Name(AlertKind.ALERT_KIND_ORDER_PAID)
-        assert alert_id(CORP, "yz", str(row["order_id"]), kind, str(row["userid"])) in raised, (
+        assert alert_id(CORP, "yz", str(row["order_id"]), kind, userid=str(row["userid"])) in raised, (
             "an employee was not told"
         )
     return (

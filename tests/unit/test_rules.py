@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
 from chassis.kernel.identifiers import normalise
-from commerce.domain.alerts import alert_id
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
 from engagement.domain import templates
@@ -153,13 +152,6 @@ def test_what_is_no_exact_yuan_amount_is_refused_by_name(text: object) -> None:
 
 
 # -- alerts
-
-
-def test_alert_ids_follow_from_cause_and_recipient() -> None:
-    one = alert_id("c", "m", "o", "k", "u")
-    assert one == alert_id("c", "m", "o", "k", "u")
-    assert len(one) == 16
-    assert one != alert_id("c", "m", "o", "k", "v")
 
 
 @given(st.integers(1, 60), st.text(max_size=40))
