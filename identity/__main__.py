@@ -17,6 +17,7 @@ from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
+from identity.app.people import JUDGED, Judging
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
@@ -40,6 +41,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_close(books.drain)
     member_reads = EffectWorker(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
     service.on_close(member_reads.drain)
+
+    judging = EffectWorker(service.pool, JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4)
+    service.on_close(judging.drain)
+    service.loop("people-judged", judging.work, interval=5)
 
     service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
     service.consume(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
-from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
 from bihuan.wecom.v1 import facts_pb2 as wecom
 
@@ -15,7 +14,7 @@ from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.outbox import Tx
 from identity.app import contacts, staff
-from identity.app.people import Named, Observation, observe
+from identity.app.people import Observation, observe
 from identity.app.relations import Followed, record
 from identity.db import customers
 
@@ -35,7 +34,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
         if kind is not None:
             by_transfer = isinstance(message, wecom.ContactDeleted) and message.by_transfer
             followed.append(Followed(fact.corp_id, fact.id, message.contact.id, message.userid, kind, by_transfer, at))
-        seen.append(Observation(fact.corp_id, (_named(message.contact),), at))
+        seen.append(Observation(fact.corp_id, (message.contact,), at))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))
     await record(tx, followed)
@@ -49,7 +48,7 @@ async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
         [
             Observation(
                 fact.corp_id,
-                tuple(_named(name) for name in fact.message.detail.buyer),
+                tuple(fact.message.detail.buyer),
                 fact.message.order.at.ToDatetime(UTC),
             )
             for fact in facts
@@ -61,12 +60,7 @@ async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
     await observe(
         tx,
-        [
-            Observation(
-                fact.corp_id, tuple(_named(name) for name in fact.message.identifiers), fact.message.at.ToDatetime(UTC)
-            )
-            for fact in facts
-        ],
+        [Observation(fact.corp_id, tuple(fact.message.identifiers), fact.message.at.ToDatetime(UTC)) for fact in facts],
         "mall-buyer",
     )
 
@@ -103,10 +97,6 @@ async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
         await customers.count_unknown(tx.connection, corp_id, event, change_type, seen)
-
-
-def _named(identifier: Identifier) -> Named:
-    return Named(identifier.kind, identifier.id, identifier.sealed)
 
 
 CONTACTS = Durable(

@@ -57,6 +57,16 @@ def ended(
     )
 
 
+def edited(contact: object, userid: str, seconds: int) -> wecom.ContactEdited:
+    return wecom.ContactEdited(
+        corp_id=CORP,
+        userid=userid,
+        contact=identifier("external_userid", contact),
+        at=stamp(at(seconds)),
+        arrived_at=stamp(at(seconds)),
+    )
+
+
 def linked(kinds_and_values: list[tuple[str, object]], seconds: int) -> BuyerIdentified:
     names = [identifier(kind, value) for kind, value in kinds_and_values]
     return BuyerIdentified(corp_id=CORP, mall_id="yz", identifiers=names, at=stamp(at(seconds)))

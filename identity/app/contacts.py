@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from bihuan.common.v1.identifier_pb2 import Identifier
+
 from chassis import scheduled
 from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
@@ -14,12 +16,14 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
-from identity.app.people import Named, Observation, observe
+from identity.app.people import Observation, observe
 from identity.db import contacts as db
 from identity.db import relations
 
 KIND = "contact_read"
 PATIENCE = timedelta(seconds=2)
+# The age of a link whose contact we never saw added: it counts after all others.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class ContactBook(Protocol):
@@ -78,7 +82,7 @@ class ContactReads:
         now = datetime.now(UTC)
         read = [item for item in outcomes if item.contact is not None]
         async with self._outbox.transaction() as tx:
-            # The link is as old as the friendship, whenever it was read: who is one person must not depend on when
+            # The link is as old as the first add, whenever it was read: who is one person must not depend on when
             # WeCom answered. An earlier add that comes late asks for another reading.
             firsts = await relations.first_added(tx.connection, [(r.claim.corp_id, r.claim.key) for r in read])
             await observe(tx, [self._observation(item, firsts) for item in read], "externalcontact/get")
@@ -103,9 +107,10 @@ class ContactReads:
     def _observation(self, item: Reading, firsts: Mapping[tuple[str, str], datetime]) -> Observation:
         assert item.began is not None and item.contact is not None
         corp_id = item.claim.corp_id
-        names = [Named("external_userid", item.claim.key, item.sealed_id)]
+        identifiers = [Identifier(kind="external_userid", id=item.claim.key, sealed=item.sealed_id)]
         # Without an open-platform binding there is no unionid; it may appear later.
         unionid = self._identifiers.name(corp_id, "unionid", str(item.contact.get("unionid") or ""))
         if unionid is not None:
-            names.append(Named(unionid.kind, unionid.id, unionid.sealed))
-        return Observation(corp_id, tuple(names), firsts.get((corp_id, item.claim.key), item.began))
+            identifiers.append(Identifier(kind=unionid.kind, id=unionid.id, sealed=unionid.sealed))
+        first_added = firsts.get((corp_id, item.claim.key))
+        return Observation(corp_id, tuple(identifiers), first_added or NEVER, first_added or item.began)

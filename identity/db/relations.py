@@ -50,12 +50,17 @@ async def events_of(connection: Connection, pairs: Sequence[Pair]) -> Sequence[R
 
 
 async def first_added(connection: Connection, contacts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
-    """(corp, contact) → when anything was first said about a friendship with them."""
+    """(corp, contact) → when somebody first added them. Adds alone: only they ask for another reading."""
     if not contacts:
         return {}
     rows = await connection.fetch(
-        "select corp_id, contact_id, min(at) as at from follow_events where (corp_id, contact_id) in"
-        " (select * from unnest($1::text[], $2::uuid[])) group by corp_id, contact_id",
+        """
+        select corp_id, contact_id, min(at) as at
+        from follow_events
+        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+          and kind = 'added'
+        group by corp_id, contact_id
+        """,
         *zip(*sorted(contacts), strict=True),
     )
     return {(row["corp_id"], row["contact_id"]): row["at"] for row in rows}
