@@ -18,6 +18,7 @@ from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
 from identity.app.people import JUDGED, Judging
+from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
@@ -54,6 +55,9 @@ async def build(service: Service, settings: Settings) -> None:
             service.loop("member-reads", member_reads.work, interval=1),
         ),
     )
+    moving = EffectWorker(service.pool, MOVE, OneByOne(Moving(service.outbox).perform), at_once=4)
+    service.on_close(moving.drain)
+    service.consume(consumers.RENAMES, wakes=(service.loop("staff-moved", moving.work, interval=1),))
     service.consume(*consumers.OTHERS)
 
     access = Access(service.pool, book)

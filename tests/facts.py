@@ -67,6 +67,17 @@ def edited(contact: object, userid: str, seconds: int) -> wecom.ContactEdited:
     )
 
 
+def renamed(userid: str, new_userid: str, seconds: int, *, arrived: datetime | None = None) -> wecom.AddressBookChanged:
+    return wecom.AddressBookChanged(
+        corp_id=CORP,
+        change_type="update_user",
+        userid=userid,
+        new_userid=new_userid,
+        at=stamp(at(seconds)),
+        arrived_at=stamp(arrived or at(seconds)),
+    )
+
+
 def linked(kinds_and_values: list[tuple[str, object]], seconds: int) -> BuyerIdentified:
     names = [identifier(kind, value) for kind, value in kinds_and_values]
     return BuyerIdentified(corp_id=CORP, mall_id="yz", identifiers=names, at=stamp(at(seconds)))

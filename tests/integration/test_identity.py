@@ -26,7 +26,8 @@ class OneUnionid:
     """externalcontact/get: all contacts have the same unionid."""
 
     async def read(self, corp_id: str, external_userid: str) -> dict[str, Any]:
-        return {"name": external_userid, "unionid": "union"}
+        follow = {"userid": "anna", "createtime": int(f.MORNING.timestamp())}
+        return {"external_contact": {"name": external_userid, "unionid": "union"}, "follow_user": [follow]}
 
 
 def reading(book: Any, sealer: Sealer, identifiers: Identifiers) -> Callable[[Room], Any]:
@@ -46,6 +47,7 @@ SEEN = st.integers(0, 9)
 SHARED = st.one_of(
     st.builds(f.added, st.integers(0, 2), st.sampled_from(["anna", "bob"]), SEEN),
     st.builds(f.ended, st.integers(0, 2), st.sampled_from(["anna", "bob"]), SEEN, by_customer=st.booleans()),
+    st.builds(f.edited, st.integers(0, 2), st.just("anna"), SEEN),
 )
 
 
