@@ -55,7 +55,7 @@ class Contacts:
 
     async def read(self, corp_id: str, external_userid: str) -> dict[str, Any]:
         number = int(external_userid.removeprefix("wm"))
-        return {"name": f"客户{number}", "unionid": f"union{number % 3}"}
+        return {"external_contact": {"name": f"客户{number}", "unionid": f"union{number % 3}"}, "follow_user": []}
 
 
 class Shop:
