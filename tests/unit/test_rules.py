@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import Invalid
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
-from engagement.domain import templates
 from identity.domain.relations import FollowEvent, Span, spans_of
 
 MORNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -101,23 +98,3 @@ def test_accepted_refunds_never_exceed_the_payment(paid: int | None, refunds: li
 def test_the_average_is_rounded_half_up(total: int, count: int) -> None:
     assert abs(average(total, count) * count * 2 - total * 2) <= count
     assert average(5, 2) == 3
-
-
-# -- templates
-
-
-def test_a_welcome_names_both() -> None:
-    text = "{{ customer.name }}您好，我是{{ staff.name }}"
-    templates.check(text)
-    assert templates.fill_in(text, "王芳", "李导购") == "王芳您好，我是李导购"
-    assert templates.fill_in(text, None, "李导购") == "您您好，我是李导购"
-    assert templates.wants_customer(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "  ", "{{ customer.nmae }}", "{{ x", "{% for i in (1..100000000) %}x{% endfor %}", "长" * 1400]
-)
-def test_a_template_that_cannot_work_is_refused(text: str) -> None:
-    with pytest.raises(Invalid) as refusal:
-        templates.check(text)
-    assert refusal.value.field == "text"
