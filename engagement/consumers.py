@@ -19,7 +19,7 @@ from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, welcomes
 from engagement.db import names
-from engagement.db.welcomes import hasten
+from engagement.db.welcomes import expedite
 from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
 from engagement.settings import Settings
 
@@ -31,12 +31,14 @@ class Handlers:
     async def welcome_on_customer_acquired(self, tx: Tx, facts: Sequence[Received]) -> None:
         acquired = [
             welcomes.Acquired(
-                fact.corp_id,
-                fact.message.contact.id,
-                fact.message.userid,
-                fact.message.channel_id,
-                fact.message.sealed_welcome_code,
-                fact.message.arrived_at.ToDatetime(UTC),
+                corp_id=fact.corp_id,
+                contact_id=fact.message.contact.id,
+                userid=fact.message.userid,
+                channel_id=fact.message.channel_id,
+                sealed_welcome_code=fact.message.sealed_welcome_code,
+                agent_id=fact.message.agent_id,
+                added_at=fact.message.added_at.ToDatetime(UTC),
+                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
             )
             for fact in facts
         ]
@@ -50,7 +52,7 @@ class Handlers:
             if key not in newest or newest[key].version < fact.message.version:
                 newest[key] = fact.message
         await names.save_contacts(tx.connection, [(*key, m.sealed_name, m.version) for key, m in newest.items()])
-        await hasten(tx.connection, welcomes.KIND, list(newest))
+        await expedite(tx.connection, welcomes.KIND, list(newest))
 
     async def name_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         newest: dict[tuple[str, str], StaffPlaced] = {}
