@@ -14,8 +14,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
+from nats.js.kv import KeyValue
 
 from chassis.errors import Unavailable
 from chassis.facts import Fact
@@ -27,6 +28,8 @@ DEDUPLICATION_SECONDS = 600.0
 # Longest wait for an ack seen while a cluster elected a new leader: 10.7 s.
 PUBLISH_SECONDS = 25.0
 CLOCK_SECONDS = 0.1
+# JetStream's code for "there is a stream of this name with other settings".
+STREAM_NAME_IN_USE = 10058
 
 
 async def connect(url: str, name: str) -> Client:
@@ -98,6 +101,25 @@ async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict
     """JetStream's own answer: nats-py's stream settings know fewer fields than a server may have."""
     answer: dict[str, Any] = await js._api_request(f"{js._prefix}.{what}", orjson.dumps(body), timeout=5)
     return answer
+
+
+async def open_bucket(
+    js: JetStreamContext, name: str, *, replicas: int, history: int = 1, ttl: float | None = None
+) -> KeyValue:
+    """The key-value bucket of this name; made with `replicas` and `ttl` (seconds an entry lives) when it is missing.
+
+    One that is there stays as it is, whoever made it. Raises what nats-py raises when JetStream is away.
+    """
+    try:
+        return await js.key_value(name)
+    except BucketNotFoundError:
+        pass
+    try:
+        return await js.create_key_value(KeyValueConfig(bucket=name, history=history, ttl=ttl, replicas=replicas))
+    except BadRequestError as error:
+        if error.err_code != STREAM_NAME_IN_USE:
+            raise
+        return await js.key_value(name)  # another process was faster, with settings of its own
 
 
 class Publisher:

@@ -26,7 +26,7 @@ from identity.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     book = WeComBook(wecoms)
 

@@ -38,7 +38,9 @@ from tests.conftest import CORP, Room, received
 from tests.integration.test_any_order import corps
 
 Rooms = Callable[..., Any]
-MALL = Mall(id="yz", platform="youzan", api_base="http://x", kdt_id="1", client_id="c", client_secret="s")
+MALL = Mall.model_validate(
+    {"id": "yz", "platform": "youzan", "api_base": "http://x", "kdt_id": "1", "client_id": "c", "client_secret": "s"}
+)
 MORNING = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
 ARRIVED = MORNING + timedelta(days=1)
 

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
-from chassis.kernel.identifiers import normalise
 from commerce.domain.alerts import alert_id
 from commerce.domain.gmv import average
 from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
 from engagement.domain import templates
 from engagement.domain.alerts import MOST_BYTES, Paid, compose
-from gateway.mall.amounts import fen
 from identity.domain.relations import FollowEvent, Span, spans_of
 
 MORNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -136,22 +134,6 @@ def test_the_average_is_rounded_half_up(total: int, count: int) -> None:
     assert average(5, 2) == 3
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("0.00", 0), ("12.3", 1230), ("12", 1200), (7, 700), ("99999999999.99", 9999999999999)]
-)
-def test_yuan_become_fen_exactly(text: object, value: int) -> None:
-    assert fen(text, "f") == value
-
-
-@pytest.mark.parametrize(
-    "text", ["-1.00", "1.234", "1e3", "", None, True, 1.5, "１２", "NaN", "100000000000.00", " 1", "1.", ".5"]
-)
-def test_what_is_no_exact_yuan_amount_is_refused_by_name(text: object) -> None:
-    with pytest.raises(Invalid) as refusal:
-        fen(text, "pay_info.payment")
-    assert refusal.value.field == "pay_info.payment"
-
-
 # -- alerts
 
 
@@ -189,25 +171,3 @@ def test_a_template_that_cannot_work_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as refusal:
         templates.check(text)
     assert refusal.value.field == "text"
-
-
-# -- identifiers
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "normal"),
-    [
-        ("phone", "１３９ １２３４ ５６７８", "+8613912345678"),
-        ("phone", "0086-139-1234-5678", "+8613912345678"),
-        ("phone", "13800138000", None),
-        ("phone", "139", None),
-        ("unionid", "'null'", None),
-        ("unionid", " oABC ", "oABC"),
-        ("unionid", "000-000", None),
-        ("unionid", "\x00x", None),
-        ("external_userid", "aaaaaa", None),
-        ("external_userid", "\ud800", None),
-    ],
-)
-def test_one_spelling_and_nobody(kind: str, value: str, normal: str | None) -> None:
-    assert normalise(kind, value) == normal
