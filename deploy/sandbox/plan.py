@@ -20,7 +20,7 @@ UNPAID_BUYERS, UNPAID_FEN = 200, 9900
 GUEST_BUYERS, GUEST_FEN = 200, 6600
 RENAMED, RENAMED_TO, RENAMED_DAYS_BEFORE_END = "guide_042", "guide_042_new", 500
 USUAL_PAUSE, LATE_FRIENDS_PAUSE = timedelta(seconds=21), timedelta(hours=2)
-# What becomes of a buyer, by their number modulo 24; of the others nothing but being added.
+# What becomes of a buyer, by their number modulo 23; of the others nothing but being added.
 LATE_FRIEND, HALF, SECOND, SECOND_CHANNEL, HANDED_OVER, LOST, CAME_BACK, TAKEN_BACK = 3, 4, 7, 8, 11, 12, 15, 16
 FEATURE_OF_STORY = {
     LATE_FRIEND: "late_friends", HALF: "half_adds", SECOND: "second_employee", SECOND_CHANNEL: "second_channel",
@@ -68,7 +68,7 @@ class Plan:
         ids = [f"yz{buyer:05d}a{mark}", f"yz{buyer:05d}b{mark}"][: 2 if buyer % 5 == 0 else 1]
         person = self._corp.add_person(f"buyer {buyer}", ids, bound=buyer % 20 != 0)
         first = purchases[0][0]
-        story = buyer % 24 if FEATURE_OF_STORY.get(buyer % 24) in self._features else None
+        story = buyer % 23 if FEATURE_OF_STORY.get(buyer % 23) in self._features else None
         added = first + timedelta(minutes=30) if story == LATE_FRIEND else first - timedelta(hours=1 + buyer % 72)
         self._friendship(buyer, person, story, added, first)
         if not person.bound:
