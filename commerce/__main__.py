@@ -11,7 +11,7 @@ from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import EffectWorker
 from chassis.service import Service, run
 from commerce import consumers
-from commerce.adapters.youzan import Youzan
+from commerce.adapters.malls import MallBook
 from commerce.app import buyers
 from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
@@ -21,12 +21,12 @@ from commerce.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    youzan = Youzan(service.corps)
-    service.on_close(youzan.close)
+    book = MallBook(service.corps, service.js, service.sealer, settings.stream_replicas)
+    service.on_close(book.close)
     asking = EffectWorker(
         service.pool,
         buyers.KIND,
-        BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
+        BuyerQueries(service.outbox, book, service.sealer, service.identifiers, book.scope_of),
         at_once=settings.buyer_queries_at_once,
     )
     service.on_close(asking.drain)

@@ -30,6 +30,8 @@ from deploy.local.home import SERVICES
 from engagement.consumers import Handlers
 from gateway.edge import Edge
 from gateway.mall import youzan
+from gateway.mall.reading import read as read_message
+from gateway.mall.youzan_orders import BEIJING
 from gateway.wecom import events
 from identity import consumers as identity
 from identity.app import contacts
@@ -127,7 +129,7 @@ def read(edge: Edge, position: int, said: dict[str, Any]) -> Received:
         body = json.dumps(
             {"kdt_id": 1, "type": kind, "msg": msg, "version": version, "msg_id": f"m{position}"}
         ).encode()
-        message = youzan.read(edge, CORP, MALL, body, ARRIVED)
+        message = read_message(youzan, edge, CORP, MALL, body, ARRIVED)
         assert message is not None
         fact = message.fact
     else:
@@ -138,7 +140,7 @@ def read(edge: Edge, position: int, said: dict[str, Any]) -> Received:
 
 
 def youzan_time(at: datetime) -> str:
-    return at.astimezone(youzan.BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    return at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 # -- a house whose bus is a list
