@@ -7,7 +7,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from tests.contract.conftest import Platform
+from tests.contract.sandbox.conftest import Platform
 from tests.waiting import until
 
 TOKEN = {"authorize_type": "silent", "grant_id": "160001"}

@@ -15,7 +15,7 @@ from wechatpy.work import WeChatClient
 from deploy.sandbox import memory
 from deploy.sandbox.people import AppMessage, ContactWay, Friendship, Member, Welcome
 from deploy.sandbox.world import World
-from tests.contract.conftest import SECOND_AGENT, Platform, sdk_of
+from tests.contract.sandbox.conftest import SECOND_AGENT, Platform, sdk_of
 from tests.waiting import until
 
 WAY = {"type": 2, "scene": 2, "user": ["guide_001"]}
