@@ -30,13 +30,15 @@ def world(log_text, today, buyers=0, without=()):
     for buyer, purchases in by_buyer.items():
         purchases.sort()
         first = purchases[0][0]
-        story = buyer % 23 if _switched_on(buyer % 23, without) else None
+        story = buyer % 43 if _switched_on(buyer % 43, without) else None
         # Every fifth buyer uses two shop accounts in turn, so the second exists from the second order on.
         found["people"][buyer] = 2 if buyer % 5 == 0 and len(purchases) >= 2 else 1
-        _follow(found, buyer, story, first)
-        for position, (moment, number, fen) in enumerate(purchases):
-            late = story == 3 and position == 0
-            found["orders"].append(_order(buyer, moment, number, fen, late, without))
+        orders = [
+            _order(buyer, moment, number, fen, story == 3 and position == 0, without)
+            for position, (moment, number, fen) in enumerate(purchases)
+        ]
+        _follow(found, buyer, story, first, orders[-1]["paid_at"].date())
+        found["orders"] += orders
         yesterday = today - timedelta(days=1)
         if buyer <= 200:
             unpaid = {"id": f"E{yesterday:%Y%m%d}9{buyer:07d}", "buyer": buyer, "paid_at": None}
@@ -103,13 +105,13 @@ def _purchases(log_text, today, buyers):
 def _switched_on(story, without):
     names = {
         3: "late_friends", 4: "half_adds", 7: "second_employee", 8: "second_channel", 11: "handovers",
-        12: "lost_friends", 15: "returning_friends", 16: "returning_friends",
+        12: "lost_friends", 15: "returning_friends", 16: "returning_friends", 19: "window_edges", 20: "window_edges",
     }  # fmt: skip
     return story in names and names[story] not in without
 
 
-def _follow(found, buyer, story, first):
-    """Who is whose friend and when, and through which code each add came."""
+def _follow(found, buyer, story, first, last_paid):
+    """Who is whose friend and when, and through which code each add came. `last_paid`: the day of the last payment."""
     own, code = _guide(buyer), buyer * 7919 % CODES
     other = (code + 4) % CODES
 
@@ -126,6 +128,10 @@ def _follow(found, buyer, story, first):
         add(_guide(buyer + 96), code, first + timedelta(days=2))
     elif story == 8:
         add(_guide(buyer + 100), other, first + timedelta(days=2))
+    elif story in (19, 20):
+        at = _on(last_paid - timedelta(days=90), 9) if story == 19 else _on(last_paid - timedelta(days=91), 23)
+        if at > first + timedelta(days=2):
+            add(_guide(buyer + 100), other, at)
     elif story == 11:
         relation["ended_at"] = first + timedelta(days=10)
         add(_guide(buyer + 8), None, relation["ended_at"], welcome=False)

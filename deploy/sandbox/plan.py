@@ -19,12 +19,15 @@ EMPLOYEES, CODES = 200, 8
 UNPAID_BUYERS, UNPAID_FEN = 200, 9900
 GUEST_BUYERS, GUEST_FEN = 200, 6600
 RENAMED, RENAMED_TO, RENAMED_DAYS_BEFORE_END = "guide_042", "guide_042_new", 500
+SECOND_APP_SEES = {f"guide_{number:03d}" for number in range(2, EMPLOYEES, 4)} | {RENAMED_TO}
 USUAL_PAUSE, LATE_FRIENDS_PAUSE = timedelta(seconds=21), timedelta(hours=2)
-# What becomes of a buyer, by their number modulo 23; of the others nothing but being added.
+# What becomes of a buyer, by their number modulo 43; of the others nothing but being added.
 LATE_FRIEND, HALF, SECOND, SECOND_CHANNEL, HANDED_OVER, LOST, CAME_BACK, TAKEN_BACK = 3, 4, 7, 8, 11, 12, 15, 16
+LAST_DAY_OF_WINDOW, DAY_AFTER_WINDOW = 19, 20
 FEATURE_OF_STORY = {
     LATE_FRIEND: "late_friends", HALF: "half_adds", SECOND: "second_employee", SECOND_CHANNEL: "second_channel",
     HANDED_OVER: "handovers", LOST: "lost_friends", CAME_BACK: "returning_friends", TAKEN_BACK: "returning_friends",
+    LAST_DAY_OF_WINDOW: "window_edges", DAY_AFTER_WINDOW: "window_edges",
 }  # fmt: skip
 
 
@@ -43,7 +46,8 @@ class Plan:
 
     def __init__(self, corp: Corp, states: list[str], today: date, features: frozenset[str]) -> None:
         self._corp, self._states, self._features = corp, states, features
-        self._apps = corp.config["app"] if "two_apps" in features else corp.config["app"][:1]
+        for app in list(corp.apps.values())[1:]:
+            app.visible = SECOND_APP_SEES if "two_apps" in features else set()
         self._shop = Shop(corp, corp.config["mall"][0])
         self._last_day = today - timedelta(days=1)
         self._renamed_at = _on(self._last_day - timedelta(days=RENAMED_DAYS_BEFORE_END), 12)
@@ -68,9 +72,12 @@ class Plan:
         ids = [f"yz{buyer:05d}a{mark}", f"yz{buyer:05d}b{mark}"][: 2 if buyer % 5 == 0 else 1]
         person = self._corp.add_person(f"buyer {buyer}", ids, bound=buyer % 20 != 0)
         first = purchases[0][0]
-        story = buyer % 23 if FEATURE_OF_STORY.get(buyer % 23) in self._features else None
+        story = buyer % 43 if FEATURE_OF_STORY.get(buyer % 43) in self._features else None
         added = first + timedelta(minutes=30) if story == LATE_FRIEND else first - timedelta(hours=1 + buyer % 72)
         self._friendship(buyer, person, story, added, first)
+        if story in (LAST_DAY_OF_WINDOW, DAY_AFTER_WINDOW):
+            moment, last = purchases[-1]
+            self._at_window_edge(buyer, person, story, first, moment + self._pause(last.number))
         if not person.bound:
             self._reveal(buyer, person, added + timedelta(days=2))
         for position, (moment, purchase) in enumerate(purchases):
@@ -101,6 +108,14 @@ class Plan:
             self._part(buyer, person, own, "staff" if story == TAKEN_BACK else "customer", first + timedelta(days=3))
             if story != LOST:
                 self._add(buyer, person, own, other, first + timedelta(days=20))
+
+    def _at_window_edge(self, buyer: int, person: Person, story: int, first: datetime, paid: datetime) -> None:
+        """So long before the last payment that it is just inside the window, or just outside."""
+        day = paid.astimezone(BEIJING).date()
+        inside = story == LAST_DAY_OF_WINDOW
+        at = _on(day - timedelta(days=90), 9) if inside else _on(day - timedelta(days=91), 23)
+        if at > first + timedelta(days=2):
+            self._add(buyer, person, _guide(buyer + 100), (buyer * 7919 + 4) % CODES, at)
 
     def _add(self, buyer: int, person: Person, userid: str, code: int, at: datetime, *, half: bool = False) -> None:
         add = events.befriend(self._corp, person, userid, self._states[code], int(at.timestamp()))
@@ -145,7 +160,7 @@ class Plan:
         number, buyer = purchase.number, purchase.buyer
         order = Order(f"E{at:%Y%m%d}{number:08d}", buyer_id, at, self._lines(purchase, f"{at:%Y%m%d}{number:08d}"))
         self._course(buyer, order, at, paid)
-        if number % 8 == 0 and "buyer_pay" in self._features:
+        if number % 40 == 0 and "buyer_pay" in self._features:
             self._mall(paid, buyer, lambda: self._shop.order("trade_TradeBuyerPay", order, paid))
         later, refund_id = at + timedelta(days=1), f"R{number:08d}"
         if number % 100 == 0:
@@ -207,7 +222,8 @@ class Plan:
 
     def _tell(self, at: datetime, buyer: int, userid: str, plain: Callable[[int], str], is_add: bool = False) -> None:
         """Each app's message is worded once, when it is first sent: its copies are the same to the letter."""
-        for position, app in enumerate(self._apps):
+        seeing = [app for app in self._corp.config["app"] if self._corp.apps[app["agent_id"]].sees(userid)]
+        for position, app in enumerate(seeing):
             worded: list[str] = []
 
             def make(app=app, worded=worded) -> Delivery:  # type: ignore[no-untyped-def]

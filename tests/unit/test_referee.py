@@ -113,7 +113,7 @@ def paying_buyer(story: int) -> int:
         if order["fen"]
         and order["paid_at"]
         and order["buyer"] is not None
-        and order["buyer"] % 23 == story
+        and order["buyer"] % 43 == story
         and order["paid_at"] > firsts[order["buyer"]] + timedelta(days=30)
     )
 
