@@ -100,7 +100,12 @@ class Field:
         home.prepare(ports, empty=True)
         door = self.links.lay(ports.nats, free_port)
         self._wires: dict[str, list[Wire]] = {"sandbox": [api], "gateway.2": [door]}
-        environments = {"gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")}}
+        environments = {
+            "gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")},
+            # WeCom documents three attempts and no spacing; five outlast what is killed, frozen and cut here, so that
+            # what is lost is lost by us.
+            "sandbox": {"SANDBOX_ATTEMPTS": "5"},
+        }
         for service in SERVICES:
             name = f"{service}.2"
             database = self.links.lay(ports.postgres, free_port)
