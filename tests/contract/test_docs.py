@@ -12,12 +12,12 @@ from tests.conftest import ROOT
 
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "*/README.md")
+    for pattern in ("*.md", "docs/*.md", "*/README.md", "*/*/README.md")
     for path in ROOT.glob(pattern)
     if not path.relative_to(ROOT).parts[0].startswith(".") and path.name != "CHANGELOG.md"  # which names what is gone
 )
 # A path is what ends in a slash or as our files do, or begins with a folder of ours; with a leading slash it is REST's.
-PATH = re.compile(r"(?!/)[\w.*/-]*(?:/|\.(?:py|sql|proto|md|toml|sh|lock|json|html))")
+PATH = re.compile(r"(?!/)[\w.*/-]*(?:/|[\w*-]\.(?:py|sql|proto|md|toml|sh|lock|json|html))")
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 # Made by a command, so not in a clean clone.
