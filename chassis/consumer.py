@@ -176,6 +176,7 @@ class Consumer:
 
     async def _take(self, messages: Sequence[Delivery]) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
+        self._lane.begin()
         facts: list[Delivered] = []
         for message in messages:
             try:

@@ -121,11 +121,15 @@ class Service:
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
         counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
-        for row in await self.pool.fetch(
-            "select kind, count(*) as n from due_rows"
-            " where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
-        ):
-            counts[row["kind"]] = row["n"]
+        waiting = await self.pool.fetch(
+            """
+            select kind, count(*) as n
+            from due_rows
+            where status <> 'done' and due_at < now() + interval '1 minute'
+            group by kind
+            """
+        )
+        counts |= {row["kind"]: row["n"] for row in waiting}
         for name, table in self._queues.items():
             counts[name] = await self.pool.fetchval(f"select count(*) from {table}")
         for what, count in counts.items():
