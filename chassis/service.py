@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
 from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
 from chassis.idempotency import IdempotentRequests
@@ -120,7 +121,7 @@ class Service:
 
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
-        counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
+        counts = {"outbox": await self.outbox.waiting()}
         waiting = await self.pool.fetch(
             """
             select kind, count(*) as n
@@ -144,6 +145,8 @@ class Service:
 
         self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
+        inbox_days = timedelta(days=self.settings.inbox_days)
+        self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
         self.loop("parking", self._look_after_parked, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)

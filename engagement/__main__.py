@@ -22,7 +22,7 @@ from engagement.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
 
@@ -33,17 +33,21 @@ async def build(service: Service, settings: Settings) -> None:
         interval=0.25,
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
-    messages = AlertMessages(service.outbox, voice, service.sealer, gather)
+    messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
     service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
+    service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)
     service.consume(*handlers.welcome_durables(), wakes=(welcoming,))
     service.consume(*handlers.alert_durables())
 
     service.serve(
-        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.pool, service.once)
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.outbox, service.once)
     )
-    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertServicer(service.pool))
+    service.serve(
+        alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
+        AlertServicer(service.pool, service.sealer, service.corps),
+    )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
