@@ -89,10 +89,6 @@ class Service:
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
-    def queue(self, name: str, table: str) -> None:
-        """A table of ours whose rows are work that waits; it shows in /backlog."""
-        self._queues[name] = table
-
     def work_queue(self, name: str, table: str, handle: QueueHandler, *, key: str, interval: float) -> Loop:
         """Works off a table of ours (chassis.work_queue); it shows in /backlog."""
         queue = WorkQueue(self.outbox, self.parking, name, table, handle, key=key)
