@@ -12,8 +12,9 @@ from chassis.effects import EffectWorker, OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
-from engagement.app import alerts, welcomes
+from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
+from engagement.app.renames import Renaming
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.rpc.alerts import AlertServicer
@@ -35,12 +36,15 @@ async def build(service: Service, settings: Settings) -> None:
     gather = timedelta(seconds=settings.alert_gather_seconds)
     messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
     messaging = EffectWorker(service.pool, alerts.KIND, OneByOne(messages.perform), at_once=8)
+    renaming = EffectWorker(service.pool, renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1)
     service.on_close(welcoming.drain)
     service.on_close(messaging.drain)
+    service.on_close(renaming.drain)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)
     welcome_loop = service.loop("welcomes", welcoming.work, interval=0.25)
     service.loop("app-messages", messaging.work, interval=0.5)
+    service.loop("staff-renames", renaming.work, interval=5)
     service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
     service.consume(*handlers.welcome_durables(), wakes=(welcome_loop,))
     service.consume(*handlers.alert_durables())
