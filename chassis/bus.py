@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,15 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+    StreamSource,
+)
 from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
@@ -71,7 +79,7 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
     """
     for name, subjects in streams.items():
         try:
-            config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
+            config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
         except NotFoundError:
             await js.add_stream(_new_stream(name, list(subjects), replicas))
             continue
@@ -79,7 +87,44 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
         if missing or config["num_replicas"] < replicas:
             config["subjects"] += missing
             config["num_replicas"] = max(config["num_replicas"], replicas)
-            await _ask(js, f"STREAM.UPDATE.{name}", config)
+            await ask(js, f"STREAM.UPDATE.{name}", config)
+
+
+async def max_age(js: JetStreamContext, stream: str) -> float:
+    """Seconds that the stream keeps what it holds; 0: for ever."""
+    return float((await ask(js, f"STREAM.INFO.{stream}", {}))["config"]["max_age"] / 1e9)
+
+
+async def declare_archive(
+    js: JetStreamContext, name: str, *, source: str, subject: str, max_age: float, replicas: int
+) -> None:
+    """A stream that copies `subject` from another one and keeps it for `max_age` seconds; widened, never narrowed.
+
+    It takes no subject of its own, and nobody who publishes waits for it.
+    """
+    try:
+        config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
+    except NotFoundError:
+        await js.add_stream(
+            StreamConfig(
+                name=name,
+                sources=[StreamSource(name=source, filter_subject=subject)],
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=max_age,
+                num_replicas=replicas,
+                compression=StoreCompression.S2,
+                allow_direct=True,
+            )
+        )
+        return
+    wider = {
+        # 0: for ever.
+        "max_age": max(config["max_age"], int(max_age * 1e9)) if config["max_age"] else 0,
+        "num_replicas": max(config["num_replicas"], replicas),
+    }
+    if any(config[key] != value for key, value in wider.items()):
+        await ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
 
 
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
@@ -97,46 +142,7 @@ def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
     )
 
 
-async def declare_consumer(
-    js: JetStreamContext,
-    stream: str,
-    durable: str,
-    subjects: Sequence[str],
-    *,
-    ack_wait_seconds: float,
-    max_ack_pending: int,
-) -> None:
-    """Creates the durable, or updates what is this release's to say: its ack wait, that no fact is ever given up, and
-    a `max_ack_pending` that is only raised. What else an operator has set stays.
-
-    What a durable is fed never changes, since the server would pass over what it has already seen: raises ValueError
-    when the server's durable lacks one of `subjects`. One that is fed more belongs to another release and stays so.
-    """
-    wanted: dict[str, Any] = {
-        "durable_name": durable,
-        "filter_subjects": list(subjects),
-        "deliver_policy": "all",
-        "ack_policy": "explicit",
-        "max_ack_pending": max_ack_pending,
-    }
-    try:
-        wanted = dict((await _ask(js, f"CONSUMER.INFO.{stream}.{durable}", {}))["config"])
-        fed = wanted.get("filter_subjects") or [wanted.get("filter_subject", ">")]
-        missing = sorted(set(subjects) - set(fed))
-        if missing:
-            raise ValueError(f"durable {durable} is not fed {missing}: a new type needs a durable of its own")
-        if set(fed) != set(subjects):
-            log.warning("durable_fed_more", durable=durable, more=sorted(set(fed) - set(subjects)))
-        known = dict(wanted)
-        wanted["max_ack_pending"] = max(wanted["max_ack_pending"], max_ack_pending)
-    except NotFoundError:
-        known = {}
-    wanted |= {"ack_wait": int(ack_wait_seconds * 1e9), "max_deliver": -1}
-    if wanted != known:
-        await _ask(js, f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", {"stream_name": stream, "config": wanted})
-
-
-async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+async def ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """JetStream's own answer: nats-py's stream settings know fewer fields than a server may have."""
     answer: dict[str, Any] = await js._api_request(f"{js._prefix}.{what}", orjson.dumps(body), timeout=5)
     return answer

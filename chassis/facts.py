@@ -19,6 +19,8 @@ from uuid_utils import uuid7
 from chassis.errors import Invalid
 
 SUBJECT_PREFIX = "evt."
+# Header of a fact that is sent again to one durable only: the others pass it over, however long ago they took it.
+FOR_DURABLE = "for-durable"
 
 
 @dataclass(frozen=True, slots=True)

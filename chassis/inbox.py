@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from chassis.bus import SEVEN_DAYS
+from nats.js import JetStreamContext
+
+from chassis import bus
 from chassis.facts import Received
+from chassis.kernel.streams import STREAMS
 from chassis.pool import Connection, Pool
 
 FORGET_ROWS = 5000
+FORGET = """
+    delete from inbox
+    where (corp_id, durable, fact_id) in (
+        select corp_id, durable, fact_id
+        from inbox
+        where taken_at < now() - $1::interval
+        order by taken_at
+        limit $2
+        for update skip locked
+    )
+"""
 
 
 async def keep_new(connection: Connection, durable: str, facts: Sequence[Received]) -> list[Received]:
@@ -36,26 +50,38 @@ async def keep_new(connection: Connection, durable: str, facts: Sequence[Receive
     return fresh
 
 
-async def forget_old(pool: Pool, after: timedelta) -> int:
+async def forget_old(pool: Pool, js: JetStreamContext, after: timedelta) -> int:
     """Removes some of the rows that no delivery can ask for any more; returns how many.
 
-    Raises ValueError when `after` is no longer than facts live in their stream: their effects would happen again.
+    Raises ValueError when a stream keeps its facts as long as that: their effects would happen again.
     """
-    if after.total_seconds() <= SEVEN_DAYS:
-        raise ValueError(f"the inbox must outlive the streams' {SEVEN_DAYS / 86400:.0f} days, not {after}")
-    status = await pool.execute(
-        """
-        delete from inbox
-        where (corp_id, durable, fact_id) in (
-            select corp_id, durable, fact_id
-            from inbox
-            where taken_at < now() - $1::interval
-            order by taken_at
-            limit $2
-            for update skip locked
-        )
-        """,
-        after,
-        FORGET_ROWS,
-    )
+    for stream in STREAMS:
+        kept = timedelta(seconds=await bus.max_age(js, stream))
+        if not kept or after <= kept:
+            raise ValueError(f"the inbox must outlive its streams: {stream} keeps {kept or 'all'}, the inbox {after}")
+    status = await pool.execute(FORGET, after, FORGET_ROWS)
     return int(status.split()[-1])
+
+
+async def forget_since(pool: Pool, durable: str, since: datetime) -> int:
+    """Removes what this durable took since then, so that it takes it again; returns how many rows."""
+    forgotten = 0
+    while True:
+        status = await pool.execute(
+            """
+            delete from inbox
+            where (corp_id, durable, fact_id) in (
+                select corp_id, durable, fact_id
+                from inbox
+                where durable = $1 and taken_at >= $2
+                limit $3
+            )
+            """,
+            durable,
+            since,
+            FORGET_ROWS,
+        )
+        removed = int(status.split()[-1])
+        forgotten += removed
+        if removed < FORGET_ROWS:
+            return forgotten

@@ -11,6 +11,9 @@ UNKNOWN_TYPES = Counter(
     "Facts left to another release",
     ["durable", "type"],
 )
+PARKED_CORPS = Gauge("bihuan_parked_corps", "Corps whose work is set aside", ["durable"])
+PARKED_FACTS = Counter("bihuan_parked_facts_total", "Facts kept for a parked corp", ["durable"])
+CONSUMER_RUNS = Gauge("bihuan_consumer_running", "1 while a durable is fed, 0 while it is not", ["durable"])
 BATCH_SECONDS = Histogram(
     "bihuan_batch_seconds",
     "From fetch to ack",

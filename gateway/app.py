@@ -17,7 +17,7 @@ from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
 from gateway.mall import webhook
-from gateway.problems import one_line_per_request
+from gateway.request_log import one_line_per_request
 from gateway.rest import openapi, routes
 from gateway.settings import Settings
 from gateway.wecom import callback
@@ -52,7 +52,7 @@ def create_app(
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
     _add_documents(app)
-    add_health_routes(app, ready)
+    add_health_routes(app, lambda: {"ready": ready()})
     return app
 
 

@@ -132,12 +132,12 @@ def _add(touch: Touch) -> Add:
 
 def _publish(tx: Tx, changed: Iterable[Touch], told: Iterable[Touch]) -> None:
     for touch in changed:
-        tx.publish(_acquired(touch), corp_id=touch.corp_id)
+        tx.publish(acquired(touch), corp_id=touch.corp_id)
     for touch in told:
         publish_alert(tx, _friend_added(touch))
 
 
-def _acquired(touch: Touch) -> CustomerAcquired:
+def acquired(touch: Touch) -> CustomerAcquired:
     return CustomerAcquired(
         corp_id=touch.corp_id,
         touch_id=touch.touch_id,
