@@ -11,9 +11,10 @@ from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.youzan import Youzan
-from commerce.app import buyers
+from commerce.app import attribution, buyers
 from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
+from commerce.db import order_messages
 from commerce.rpc.gmv import GmvServicer
 from commerce.rpc.orders import OrderServicer
 from commerce.settings import Settings
@@ -27,12 +28,16 @@ async def build(service: Service, settings: Settings) -> None:
         BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
         at_once=settings.buyer_queries_at_once,
         interval=0.5,
+        attempts=buyers.MOST_ATTEMPTS,
     )
 
-    attribution = service.loop("attribution", Attribution(service.outbox, service.corps).work, interval=0.5)
-    service.queue("attribution", "attribution_marks")
+    attribute = Attribution(service.corps).attribute
+    marks = service.work_queue(attribution.QUEUE, attribution.TABLE, attribute, key=attribution.KEY, interval=0.5)
+    service.loop("attribution-catch-up", partial(attribution.catch_up, service.pool), interval=1.0)
+    forget = partial(order_messages.forget_old, service.pool, settings.order_messages_kept_days)
+    service.loop("order-messages-forget", forget, interval=3600)
     delay = timedelta(seconds=settings.buyer_query_delay_seconds)
-    service.consume(*consumers.durables(delay), wakes=(attribution,))
+    service.consume(*consumers.durables(delay), wakes=(marks,))
 
     service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(service.pool))
     service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, GmvServicer(service.pool))

@@ -19,7 +19,11 @@ async def attributions(tx: Tx, corp_id: str, after: Position, since: datetime | 
         """
         select
             a.corp_id, a.mall_id, a.order_id, a.version, a.userid, a.channel_id, a.paid, a.paid_fen, a.refunded_fen,
-            o.buyer_id, o.currency, o.created_at, o.paid_at
+            -- The release before kept these with the order only.
+            coalesce(a.buyer_id, o.buyer_id) as buyer_id,
+            coalesce(a.ordered_at, o.created_at) as ordered_at,
+            coalesce(a.paid_at, o.paid_at) as paid_at,
+            o.currency
         from attributions a
         join orders o using (corp_id, mall_id, order_id)
         where a.corp_id = $1 and (a.mall_id, a.order_id) > ($2, $3)
@@ -31,8 +35,8 @@ async def attributions(tx: Tx, corp_id: str, after: Position, since: datetime | 
         PAGE,
     )
     for row in rows:
-        if since is None or (row["paid_at"] or row["created_at"]) >= since:
-            tx.publish(attributed(row, row), corp_id=corp_id)
+        if since is None or (row["paid_at"] or row["ordered_at"]) >= since:
+            tx.publish(attributed(row, row["currency"]), corp_id=corp_id)
     return (rows[-1]["mall_id"], rows[-1]["order_id"]) if rows else None
 
 
