@@ -33,10 +33,12 @@ class Edge:
         self.sealer = sealer
         self._identifiers = identifiers
 
-    def identifier(self, corp_id: str, kind: str, value: str) -> Identifier | None:
+    def identifier(self, corp_id: str, kind: str, value: str, scope: str = "") -> Identifier | None:
         """None when the value names nobody."""
-        name = self._identifiers.name(corp_id, kind, value)
-        return Identifier(kind=name.kind, id=name.id, sealed=name.sealed) if name is not None else None
+        name = self._identifiers.name(corp_id, kind, value, scope)
+        if name is None:
+            return None
+        return Identifier(kind=name.kind, id=name.id, sealed=name.sealed, scope=name.scope)
 
     async def accept(self, message: Message, *, corp_id: str, content: tuple[str, ...]) -> None:
         """Publishes under an id made of the content, so that a re-send and its original are one fact.

@@ -56,10 +56,10 @@ class Youzan:
                     mall,
                     "/auth/token",
                     {
-                        "client_id": mall.client_id,
-                        "client_secret": mall.client_secret,
+                        "client_id": mall.own["client_id"],
+                        "client_secret": mall.own["client_secret"],
                         "authorize_type": "silent",
-                        "grant_id": mall.kdt_id,
+                        "grant_id": mall.own["kdt_id"],
                     },
                     {},
                 )

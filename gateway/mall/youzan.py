@@ -42,16 +42,17 @@ class Read:
 
 def verify(mall: Mall, signature: str, client_id: str, body: bytes) -> None:
     """Event-Sign = MD5(client_id, body, client_secret). Raises Unauthenticated."""
-    expected = hashlib.md5(mall.client_id.encode() + body + mall.client_secret.encode()).hexdigest()
+    client, secret = mall.own["client_id"].encode(), mall.own["client_secret"].encode()
+    expected = hashlib.md5(client + body + secret).hexdigest()
     right = hmac.compare_digest(signature.strip().lower().encode(), expected.encode())
-    if not right or not hmac.compare_digest(client_id.encode(), mall.client_id.encode()):
+    if not right or not hmac.compare_digest(client_id.encode(), client):
         raise Unauthenticated("SIGNATURE_WRONG", "Event-Sign or Client-Id does not match", field="Event-Sign")
 
 
 def read(edge: Edge, corp_id: str, mall: Mall, body: bytes, arrived_at: datetime) -> Read | None:
     """The fact a message states; None for kinds that we acknowledge without use. Raises Invalid or Forbidden."""
     envelope = _object(_json(body, "body"), "body")
-    if str(envelope.get("kdt_id", "")) != mall.kdt_id:
+    if str(envelope.get("kdt_id", "")) != mall.own["kdt_id"]:
         raise Forbidden("SHOP_WRONG", "the message is about another shop", field="kdt_id")
     if envelope.get("test") is True:
         return None
@@ -65,9 +66,9 @@ def read(edge: Edge, corp_id: str, mall: Mall, body: bytes, arrived_at: datetime
     fact = build(reader)
     msg_id = str(envelope.get("msg_id") or "")
     if msg_id:
-        return Read(fact, ("youzan", mall.kdt_id, msg_id))
+        return Read(fact, ("youzan", mall.own["kdt_id"], msg_id))
     digest = hashlib.sha256(body).hexdigest()
-    return Read(fact, ("youzan", mall.kdt_id, kind, reader.order_id, str(msg.get("refund_id", "")), digest))
+    return Read(fact, ("youzan", mall.own["kdt_id"], kind, reader.order_id, str(msg.get("refund_id", "")), digest))
 
 
 class _Reader:

@@ -16,31 +16,40 @@ Common = dict[str, Any]
 Fields = dict[str, str]
 
 
-def _added(half: bool) -> Callable[[Edge, Fields, Common], Message]:
-    def build(edge: Edge, event: Fields, common: Common) -> Message:
-        code = event.get("WelcomeCode", "")
+def _added(half: bool) -> Callable[[Edge, Fields, Common, int], Message]:
+    def build(edge: Edge, event: Fields, common: Common, agent_id: int) -> Message:
+        code = _welcome_code(edge, event, common)
         return wecom.ContactAdded(
-            **common,
-            state=event.get("State", ""),
-            sealed_welcome_code=edge.sealer.seal(common["corp_id"], code) if code else b"",
-            half=half,
+            **common, state=event.get("State", ""), sealed_welcome_code=code, half=half, agent_id=agent_id
         )
 
     return build
 
 
-def _deleted(edge: Edge, event: Fields, common: Common) -> Message:
+def _consented(edge: Edge, event: Fields, common: Common, agent_id: int) -> Message:
+    return wecom.ArchiveConsented(**common, sealed_welcome_code=_welcome_code(edge, event, common), agent_id=agent_id)
+
+
+def _welcome_code(edge: Edge, event: Fields, common: Common) -> bytes:
+    """Sealed: only the app that was given it may use it, and only once."""
+    code = event.get("WelcomeCode", "")
+    return edge.sealer.seal(common["corp_id"], code) if code else b""
+
+
+def _deleted(edge: Edge, event: Fields, common: Common, agent_id: int) -> Message:
     return wecom.ContactDeleted(**common, by_transfer=event.get("Source") == "DELETE_BY_TRANSFER")
 
 
-CONTACT_CHANGES: dict[str, Callable[[Edge, Fields, Common], Message]] = {
+CONTACT_CHANGES: dict[str, Callable[[Edge, Fields, Common, int], Message]] = {
     "add_external_contact": _added(half=False),
     "add_half_external_contact": _added(half=True),
-    "edit_external_contact": lambda edge, event, common: wecom.ContactEdited(**common),
+    "edit_external_contact": lambda edge, event, common, agent_id: wecom.ContactEdited(**common),
     "del_external_contact": _deleted,
-    "del_follow_user": lambda edge, event, common: wecom.FollowerDeleted(**common),
-    "transfer_fail": lambda edge, event, common: wecom.TransferFailed(**common, reason=event.get("FailReason", "")),
-    "msg_audit_approved": lambda edge, event, common: wecom.ArchiveConsented(**common),
+    "del_follow_user": lambda edge, event, common, agent_id: wecom.FollowerDeleted(**common),
+    "transfer_fail": lambda edge, event, common, agent_id: wecom.TransferFailed(
+        **common, reason=event.get("FailReason", "")
+    ),
+    "msg_audit_approved": _consented,
 }
 
 
@@ -55,8 +64,11 @@ def _address_book_changed(corp_id: str, event: Fields, at: datetime, arrived_at:
     )
 
 
-def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: datetime) -> Message:
-    """The fact an event states. One that is new to us, or lacks what its kind needs, is an UnknownEventReceived."""
+def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: datetime, agent_id: int = 0) -> Message:
+    """The fact an event states; `agent_id`: the app that was told.
+
+    An event that is new to us, or lacks what its kind needs, is an UnknownEventReceived.
+    """
     name, change = event.get("Event", ""), event.get("ChangeType", "")
     at = _moment(event.get("CreateTime")) or arrived_at
     if name == "change_contact":
@@ -80,7 +92,7 @@ def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: dateti
         "at": stamp(at),
         "arrived_at": stamp(arrived_at),
     }
-    return build(edge, event, common)
+    return build(edge, event, common, agent_id)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -39,7 +39,9 @@ from tests.conftest import CORP, Room, received
 from tests.marking import attribution_queue, work_off
 
 Rooms = Callable[..., Any]
-MALL = Mall(id="yz", platform="youzan", api_base="http://x", kdt_id="1", client_id="c", client_secret="s")
+MALL = Mall.model_validate(
+    {"id": "yz", "platform": "youzan", "api_base": "http://x", "kdt_id": "1", "client_id": "c", "client_secret": "s"}
+)
 MORNING = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
 ARRIVED = MORNING + timedelta(days=1)
 
@@ -51,7 +53,7 @@ class Contacts:
 
     async def read(self, corp_id: str, external_userid: str) -> dict[str, Any]:
         number = int(external_userid.removeprefix("wm"))
-        return {"name": f"客户{number}", "unionid": f"union{number % 3}"}
+        return {"external_contact": {"name": f"客户{number}", "unionid": f"union{number % 3}"}, "follow_user": []}
 
 
 class Shop:
