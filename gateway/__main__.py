@@ -16,6 +16,7 @@ from chassis.rpc import channel
 from chassis.sealing import Sealer
 from chassis.service import patiently
 from chassis.web import serve
+from gateway import stream
 from gateway.app import create_app
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -31,7 +32,7 @@ async def main(settings: Settings) -> None:
     nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
     js = nats.jetstream()
     await patiently("streams", lambda: bus.declare_streams(js, STREAMS, settings.stream_replicas))
-    hub = Hub(js)
+    hub = Hub(js, stream.encode)
     hub.start()
     channels = {
         "acquisition": channel(settings.acquisition_address),
