@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC
+from typing import Any
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
@@ -79,19 +80,19 @@ async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
-    newest: dict[tuple[str, str, str], OrderAttributed] = {}
-    for fact in facts:
-        message = fact.message
-        key = (fact.corp_id, message.mall_id, message.order_id)
-        if key not in newest or newest[key].version < message.version:
-            newest[key] = message
-    await customers.save_order_values(
-        tx.connection,
-        [
-            (*key, m.buyer_id, m.paid.amount if m.HasField("paid") else None, m.refunded.amount, m.version)
-            for key, m in newest.items()
-        ],
-    )
+    await customers.ORDER_VALUES.save(tx.connection, [_value(fact.corp_id, fact.message) for fact in facts])
+
+
+def _value(corp_id: str, message: OrderAttributed) -> dict[str, Any]:
+    return {
+        "corp_id": corp_id,
+        "mall_id": message.mall_id,
+        "order_id": message.order_id,
+        "buyer_id": message.buyer_id,
+        "paid_fen": message.paid.amount if message.HasField("paid") else None,
+        "refunded_fen": message.refunded.amount,
+        "version": message.version,
+    }
 
 
 async def reread_on_address_book_changed(tx: Tx, facts: Sequence[Received]) -> None:
@@ -159,7 +160,13 @@ RENAMES = Durable(renames.DURABLE, "EDGE", (wecom.AddressBookChanged,), rename_o
 OTHERS = (
     Durable("identity-name-buyer-on-order", "EDGE", (OrderCreated, OrderPaid), name_buyer_on_order),
     Durable("identity-link-on-buyer-identified", "COMMERCE", (BuyerIdentified,), link_on_buyer_identified),
-    Durable("identity-value-on-order-attributed", "COMMERCE", (OrderAttributed,), value_on_order_attributed),
+    Durable(
+        "identity-value-on-order-attributed",
+        "COMMERCE",
+        (OrderAttributed,),
+        value_on_order_attributed,
+        idempotent=True,
+    ),
     Durable("identity-count-on-unknown-event", "EDGE", (wecom.UnknownEventReceived,), count_on_unknown_event),
 )
 DURABLES = (CONTACTS, STAFF, RENAMES, *OTHERS)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
+from chassis.projection import Projection
 
 FOLLOWED = (
     "exists (select 1 from relations r join identifiers i on i.corp_id = r.corp_id and i.identifier_id = r.contact_id"
     " where r.corp_id = c.corp_id and r.alive and i.customer_id = c.customer_id and r.userid in "
     + visible_staff("staff", "$1", "$3")
     + ")"
+)
+
+# What orders are worth, as commerce last said.
+ORDER_VALUES = Projection(
+    "order_values",
+    {"corp_id": "text", "mall_id": "text", "order_id": "text"},
+    {"buyer_id": "uuid", "paid_fen": "bigint", "refunded_fen": "bigint"},
 )
 
 
@@ -65,20 +72,6 @@ async def whole(connection: Connection, corp_id: str, ids: Sequence[str]) -> dic
     """Customers by id, in one statement however many there are."""
     rows = await connection.fetch(f"{WHOLE} c.customer_id = any($2::uuid[])", corp_id, ids)
     return {row["customer_id"]: row for row in rows}
-
-
-async def save_order_values(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Rows of (corp, mall, order, buyer, paid, refunded, version); the highest version wins."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:3]), strict=True))
-    await connection.execute(
-        "insert into order_values as o (corp_id, mall_id, order_id, buyer_id, paid_fen, refunded_fen, version)"
-        " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[],"
-        " $7::bigint[])"
-        " on conflict (corp_id, mall_id, order_id) do update set buyer_id = excluded.buyer_id,"
-        " paid_fen = excluded.paid_fen, refunded_fen = excluded.refunded_fen, version = excluded.version"
-        " where o.version < excluded.version",
-        *columns,
-    )
 
 
 async def figures(connection: Connection, corp_id: str, accounts: Sequence[str]) -> Row:
