@@ -4,7 +4,12 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
+from bihuan.identity.v1 import (
+    customer_service_pb2_grpc,
+    identifier_policy_service_pb2_grpc,
+    link_service_pb2_grpc,
+    staff_service_pb2_grpc,
+)
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
@@ -17,12 +22,16 @@ from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
+from identity.app.links import Links
 from identity.app.people import JUDGED, Judging
+from identity.app.policies import APPLIED, Applying, IdentifierPolicies
 from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
 from identity.rpc.customers import CustomerServicer
+from identity.rpc.links import LinkServicer
+from identity.rpc.policies import IdentifierPolicyServicer
 from identity.rpc.staff import StaffServicer
 from identity.settings import Settings
 
@@ -43,6 +52,9 @@ async def build(service: Service, settings: Settings) -> None:
     member_reads = EffectWorker(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
     service.on_close(member_reads.drain)
 
+    applying = EffectWorker(service.pool, APPLIED, OneByOne(Applying(service.outbox).perform), at_once=1)
+    service.on_close(applying.drain)
+    service.loop("policies-applied", applying.work, interval=2)
     judging = EffectWorker(service.pool, JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4)
     service.on_close(judging.drain)
     service.loop("people-judged", judging.work, interval=5)
@@ -72,6 +84,13 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
         AccessServicer(access, service.sealer, service.once),
+    )
+    service.serve(
+        identifier_policy_service_pb2_grpc.add_IdentifierPolicyServiceServicer_to_server,
+        IdentifierPolicyServicer(IdentifierPolicies(service.outbox, service.identifiers, service.corps)),
+    )
+    service.serve(
+        link_service_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(Links(service.outbox), service.once)
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,

@@ -47,7 +47,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
             )
             arrived_at = message.arrived_at.ToDatetime(UTC)
             news.append(News(fact.corp_id, message.contact.id, message.userid, event, arrived_at))
-        seen.append(Observation(fact.corp_id, (message.contact,), at))
+        seen.append(Observation(fact.corp_id, (message.contact,), at, fact_id=fact.id))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))
     await record(tx, news)
@@ -56,26 +56,19 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
 
 
 async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [
-            Observation(
-                fact.corp_id,
-                tuple(fact.message.detail.buyer),
-                fact.message.order.at.ToDatetime(UTC),
-            )
-            for fact in facts
-        ],
-        "mall",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.order.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.detail.buyer), at, fact_id=fact.id))
+    await observe(tx, seen, "mall")
 
 
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [Observation(fact.corp_id, tuple(fact.message.identifiers), fact.message.at.ToDatetime(UTC)) for fact in facts],
-        "mall-buyer",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.identifiers), at, fact_id=fact.id))
+    await observe(tx, seen, "mall-buyer")
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:

@@ -21,6 +21,8 @@ MODULES = (
     "bihuan.commerce.v1.order_service_pb2",
     "bihuan.commerce.v1.gmv_service_pb2",
     "bihuan.identity.v1.customer_service_pb2",
+    "bihuan.identity.v1.identifier_policy_service_pb2",
+    "bihuan.identity.v1.link_service_pb2",
     "bihuan.identity.v1.staff_service_pb2",
     "bihuan.operations.v1.dead_letter_service_pb2",
 )
