@@ -59,9 +59,12 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_close(judging.drain)
     service.loop("people-judged", judging.work, interval=5)
 
-    service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
+    durables = {durable.name: durable for durable in consumers.durables(service.corps)}
     service.consume(
-        consumers.STAFF,
+        durables.pop(consumers.CONTACTS.name), wakes=(service.loop("contact-reads", reading.work, interval=0.5),)
+    )
+    service.consume(
+        durables.pop(consumers.STAFF.name),
         wakes=(
             service.loop("staff-sync", books.work, interval=2),
             service.loop("member-reads", member_reads.work, interval=1),
@@ -69,8 +72,8 @@ async def build(service: Service, settings: Settings) -> None:
     )
     moving = EffectWorker(service.pool, MOVE, OneByOne(Moving(service.outbox).perform), at_once=4)
     service.on_close(moving.drain)
-    service.consume(consumers.RENAMES, wakes=(service.loop("staff-moved", moving.work, interval=1),))
-    service.consume(*consumers.OTHERS)
+    service.consume(durables.pop(consumers.RENAMES.name), wakes=(service.loop("staff-moved", moving.work, interval=1),))
+    service.consume(*durables.values())
 
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
