@@ -79,7 +79,7 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
     """
     for name, subjects in streams.items():
         try:
-            config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
+            config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
         except NotFoundError:
             await js.add_stream(_new_stream(name, list(subjects), replicas))
             continue
@@ -87,7 +87,12 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
         if missing or config["num_replicas"] < replicas:
             config["subjects"] += missing
             config["num_replicas"] = max(config["num_replicas"], replicas)
-            await _ask(js, f"STREAM.UPDATE.{name}", config)
+            await ask(js, f"STREAM.UPDATE.{name}", config)
+
+
+async def max_age(js: JetStreamContext, stream: str) -> float:
+    """Seconds that the stream keeps what it holds; 0: for ever."""
+    return float((await ask(js, f"STREAM.INFO.{stream}", {}))["config"]["max_age"] / 1e9)
 
 
 async def declare_archive(
@@ -98,7 +103,7 @@ async def declare_archive(
     It takes no subject of its own, and nobody who publishes waits for it.
     """
     try:
-        config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
+        config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
     except NotFoundError:
         await js.add_stream(
             StreamConfig(
@@ -119,7 +124,7 @@ async def declare_archive(
         "num_replicas": max(config["num_replicas"], replicas),
     }
     if any(config[key] != value for key, value in wider.items()):
-        await _ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
+        await ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
 
 
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
@@ -137,7 +142,7 @@ def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
     )
 
 
-async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+async def ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """JetStream's own answer: nats-py's stream settings know fewer fields than a server may have."""
     answer: dict[str, Any] = await js._api_request(f"{js._prefix}.{what}", orjson.dumps(body), timeout=5)
     return answer

@@ -1,8 +1,9 @@
-"""The RPCs over a service's dead letters; each service serves them with the messages generated from the contract."""
+"""The RPCs over a service's dead letters and parked corps, with the messages that each service hands in."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
@@ -10,12 +11,15 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import DecodeError
 from nats.js import JetStreamContext
 
-from chassis import dead_letters, paging
+from chassis import dead_letters, paging, parking
+from chassis.dead_letters.replay import replay_all
 from chassis.errors import Invalid, NotFound
 from chassis.kernel.caller import caller
 from chassis.pool import Pool, Row
 
 MOST_AT_ONCE = 1000
+# Well inside what a caller waits.
+REPLAY_SECONDS = 5.0
 
 
 class DeadLetterServicer:
@@ -42,15 +46,37 @@ class DeadLetterServicer:
         return self._pb.GetDeadLetterResponse(dead_letter=self._shown(row), fact=_as_json(row), payload=row["payload"])
 
     async def ReplayDeadLetters(self, request: Any, context: Any) -> Any:
-        wanted = set(request.fact_ids)
-        if len(wanted) > MOST_AT_ONCE:
-            raise Invalid("TOO_MANY", field="factIds", expected=f"at most {MOST_AT_ONCE}")
+        wanted = _at_most(request.fact_ids)
         async with self._pool.acquire() as connection:
-            rows = await dead_letters.page(
-                connection, caller().corp_id, request.durable or None, None, MOST_AT_ONCE, only=wanted or None
+            ended = await replay_all(
+                connection,
+                self._js,
+                caller().corp_id,
+                request.durable or None,
+                only=wanted or None,
+                seconds=REPLAY_SECONDS,
             )
-            replayed = await dead_letters.replay(connection, self._js, rows)
-        return self._pb.ReplayDeadLettersResponse(replayed=replayed)
+        return self._pb.ReplayDeadLettersResponse(replayed=ended.replayed, remaining=ended.remaining)
+
+    async def GiveUpDeadLetters(self, request: Any, context: Any) -> Any:
+        async with self._pool.acquire() as connection:
+            given_up = await dead_letters.close(
+                connection, caller().corp_id, request.durable or None, _at_most(request.fact_ids), "GIVEN_UP"
+            )
+        return self._pb.GiveUpDeadLettersResponse(given_up=given_up)
+
+    async def ListParkedHandlers(self, request: Any, context: Any) -> Any:
+        async with self._pool.acquire() as connection:
+            rows = await parking.page(connection, caller().corp_id)
+        names = ("durable", "since", "reason", "detail", "kept", "released_at")
+        return self._pb.ListParkedHandlersResponse(
+            parked_handlers=[self._pb.ParkedHandler(**{name: row[name] for name in names}) for row in rows]
+        )
+
+    async def ReleaseParkedHandlers(self, request: Any, context: Any) -> Any:
+        async with self._pool.acquire() as connection:
+            released = await parking.release(connection, caller().corp_id, request.durable or None)
+        return self._pb.ReleaseParkedHandlersResponse(released=released)
 
     def _shown(self, row: Row) -> Any:
         return self._pb.DeadLetter(
@@ -61,7 +87,15 @@ class DeadLetterServicer:
             detail=row["detail"],
             at=row["at"],
             replayed_at=row["replayed_at"],
+            outcome=row["outcome"] or "",
         )
+
+
+def _at_most(fact_ids: Iterable[str]) -> set[str]:
+    wanted = set(fact_ids)
+    if len(wanted) > MOST_AT_ONCE:
+        raise Invalid("TOO_MANY", field="factIds", expected=f"at most {MOST_AT_ONCE}")
+    return wanted
 
 
 def _as_json(row: Row) -> str:

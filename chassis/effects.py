@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from chassis import scheduled
+from chassis import metrics, scheduled
+from chassis.batches import Batches
+from chassis.dead_letters import detail_of, reason_of
 from chassis.logs import log
-from chassis.pool import Pool, is_transient
+from chassis.pool import Pool, is_timeout, is_transient
+from chassis.scheduled import Claim
+
+# Failures in a row; with the pauses between them some quarter of an hour.
+MOST_ATTEMPTS = 10
+OUTAGE_PAUSE = timedelta(seconds=5)
 
 
 class EffectHandler(Protocol):
-    """What one kind of effect is. Items and outcomes are the handler's own; each names its claim."""
+    """What one kind of effect is. An item is a claim, or has one as `claim`; outcomes are the handler's own.
 
-    async def prepare(self, claims: Sequence[scheduled.Claim]) -> Sequence[Any]:
+    What raises is tried again later, and is a dead letter after too many attempts in a row; an outage does not count.
+    """
+
+    async def prepare(self, claims: Sequence[Claim]) -> Sequence[Any]:
         """What to call for each claim, read in one go; claims that need no call are settled here and left out."""
         ...
 
@@ -31,26 +41,35 @@ class EffectHandler(Protocol):
 class EffectWorker:
     """`work` fits `chassis.loops.Loop`. What stays unsettled is claimed again when its lease has run out."""
 
-    def __init__(self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int) -> None:
+    def __init__(
+        self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int, attempts: int | None = MOST_ATTEMPTS
+    ) -> None:
         self._pool = pool
         self._kind = kind
         self._handler = handler
         self._at_once = at_once
+        self._attempts = attempts
         self._calling: set[asyncio.Task[None]] = set()
-        self._outcomes: list[Any] = []
+        self._outcomes: list[tuple[Claim, Any]] = []
         self._settling: asyncio.Task[None] | None = None
 
     async def work(self) -> int:
-        """Returns how many rows were claimed; waits for free places, a quarter of all, when they are taken.
+        """Returns how many rows were claimed.
 
-        To claim for each place that gets free would make two transactions of every effect just when there are many.
+        Refills when a quarter of the places are free; claiming one at a time costs two transactions per effect.
         """
         while len(self._calling) > self._at_once * 3 // 4:
             await asyncio.wait(self._calling, return_when=asyncio.FIRST_COMPLETED)
         began = asyncio.get_running_loop().time()
         claims = await scheduled.claim(self._pool, self._kind, self._at_once - len(self._calling))
-        if claims:
-            for item in await self._handler.prepare(claims):
+        living = []
+        for claim in claims:
+            if self._attempts is not None and claim.failures >= self._attempts:
+                await self._fail(claim, "WORKER_LOST", "each worker ended before the effect did")
+            else:
+                living.append(claim)
+        if living:
+            for item in await self._prepare(living):
                 self._track(self._call(item, began + scheduled.LEASE_SECONDS - scheduled.CALL_SECONDS))
         return len(claims)
 
@@ -59,6 +78,19 @@ class EffectWorker:
             await asyncio.wait(self._calling, timeout=scheduled.CALL_SECONDS + 1)
         if self._settling is not None:
             await asyncio.wait([self._settling], timeout=5)
+
+    async def _prepare(self, claims: Sequence[Claim]) -> Sequence[Any]:
+        """Without those that cannot be prepared, found by halving."""
+        try:
+            return await self._handler.prepare(claims)
+        except Exception as error:
+            if _is_outage(error):
+                raise
+            if len(claims) == 1:
+                await self._failed(claims[0], error)
+                return ()
+        middle = len(claims) // 2
+        return [*await self._prepare(claims[:middle]), *await self._prepare(claims[middle:])]
 
     def _track(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -69,13 +101,14 @@ class EffectWorker:
         if asyncio.get_running_loop().time() > begin_before:
             log.warning("effect_left_to_others", kind=self._kind)  # we were frozen: the lease may be somebody else's
             return
+        claim: Claim = item if isinstance(item, Claim) else item.claim
         try:
             outcome = await self._handler.call(item)
-        except Exception:
-            log.exception("effect_failed", kind=self._kind)
+        except Exception as error:
+            await self._failed(claim, error)
             return
         # Looked up after the wait: the list that was there before it may be in a transaction by now.
-        self._outcomes.append(outcome)
+        self._outcomes.append((claim, outcome))
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle())
 
@@ -83,26 +116,50 @@ class EffectWorker:
         """One at a time: while a transaction runs, the outcomes of the next one gather."""
         while self._outcomes:
             batch, self._outcomes = tuple(self._outcomes), []
-            await self._settle_batch(batch)
+            give_up_at = asyncio.get_running_loop().time() + scheduled.LEASE_SECONDS
+            await self._settle_until(batch, give_up_at)
 
-    async def _settle_batch(self, batch: Sequence[Any]) -> None:
-        pause, give_up_at = 0.1, asyncio.get_running_loop().time() + scheduled.LEASE_SECONDS
-        while True:
-            try:
-                await self._handler.settle(batch)
-                return
-            except Exception as error:
-                if is_transient(error) and asyncio.get_running_loop().time() < give_up_at:
-                    log.warning("effect_outage", kind=self._kind, outcomes=len(batch), error=repr(error))
-                    await asyncio.sleep(pause * (1 + random.random()))
-                    pause = min(pause * 2, 2.0)
-                elif len(batch) > 1 and not is_transient(error):
-                    for one in batch:
-                        await self._settle_batch([one])
-                    return
-                else:
-                    log.exception("effect_unsettled", kind=self._kind)
-                    return
+    async def _settle_until(self, batch: Sequence[tuple[Claim, Any]], give_up_at: float) -> None:
+        clock = asyncio.get_running_loop().time
+
+        async def failed(one: tuple[Claim, Any], error: Exception) -> None:
+            await self._failed(one[0], error)
+
+        try:
+            await Batches(self._kind, self._commit, failed, stopping=lambda: clock() > give_up_at).settle(batch)
+        except asyncio.CancelledError:
+            if clock() < give_up_at:
+                raise
+            log.warning("effect_unsettled", kind=self._kind, outcomes=len(batch))  # their leases run out
+
+    async def _commit(self, batch: Sequence[tuple[Claim, Any]]) -> int:
+        await self._handler.settle([outcome for _, outcome in batch])
+        return len(batch)
+
+    async def _failed(self, claim: Claim, error: Exception) -> None:
+        try:
+            if _is_outage(error):
+                log.warning("effect_outage", kind=self._kind, corp_id=claim.corp_id, error=repr(error))
+                async with self._pool.acquire() as connection:
+                    await scheduled.postpone(connection, self._kind, [(claim, datetime.now(UTC) + OUTAGE_PAUSE)])
+            else:
+                log.warning("effect_failed", kind=self._kind, corp_id=claim.corp_id, exc_info=error)
+                await self._fail(claim, reason_of(error), detail_of(error))
+        except Exception as outage:  # its lease runs out
+            log.warning("effect_outage", kind=self._kind, corp_id=claim.corp_id, error=repr(outage))
+
+    async def _fail(self, claim: Claim, reason: str, detail: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            dead = await scheduled.fail(
+                connection, self._kind, claim, reason=reason, detail=detail, attempts=self._attempts
+            )
+        if dead:
+            metrics.DEAD_LETTERS.labels(self._kind, reason).inc()
+            log.error("dead_letter", durable=self._kind, corp_id=claim.corp_id, reason=reason, detail=detail)
+
+
+def _is_outage(error: Exception) -> bool:
+    return is_transient(error) and not is_timeout(error)
 
 
 class OneByOne:

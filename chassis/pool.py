@@ -26,13 +26,16 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
-# statement < transaction < the consumers' ack wait (chassis.bus)
+# statement < transaction < the consumers' ack wait (chassis.consumer)
 BOUNDS = {
     "statement_timeout": "8s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "10s",
     "transaction_timeout": "10s",
 }
+
+# The work outgrew its bound, or the store is slow: the same work again may end the same way.
+TIMEOUTS: tuple[type[BaseException], ...] = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
@@ -46,8 +49,7 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.TransactionTimeoutError,
+    *TIMEOUTS,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     # A fail-over, a password being changed, another replica's migration: the work is not at fault.
@@ -69,6 +71,11 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.ProtocolViolationError):
         return False  # bytes that are no value of their type; it only shares a class with lost connections
     return isinstance(error, TRANSIENT)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """True when a statement or transaction ran into its bound; lock time-outs and lost connections are none."""
+    return isinstance(error, TIMEOUTS)
 
 
 def _uuid_bytes(text: str) -> bytes:

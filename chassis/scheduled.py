@@ -2,6 +2,7 @@
 
 A row is claimed by committing `attempting` with a lease, the call is made under a shorter deadline, and the outcome
 is committed. A row whose lease ran out is claimed again with `attempts` above one: each kind decides what that means.
+One that fails too often in a row becomes a dead letter (`fail`), which a replay schedules anew (`revive`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from chassis.pool import Connection, Pool
+from chassis import dead_letters
+from chassis.pool import Connection, Pool, Row
 
+SUBJECT = "effect."
+OUTCOME_DEAD = "DEAD_LETTER"
 CALL_SECONDS = 5.0
 LEASE_SECONDS = 15.0
 # Done rows outlive the longest re-send of what caused them.
 KEEP_DAYS = 7
+# After a failure: 2, 4, 8 … seconds, this at most.
+LONGEST_PAUSE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Claim:
     attempts: int
     deadline: datetime | None
     detail: dict[str, Any]
+    # Attempts in a row that raised, or whose worker died.
+    failures: int = 0
 
 
 async def schedule_once(connection: Connection, kind: str, rows: Iterable[Job]) -> None:
@@ -57,12 +66,17 @@ async def schedule_again(connection: Connection, kind: str, rows: Iterable[Job])
         connection,
         kind,
         rows,
-        "(corp_id, kind, key) do update set generation = due_rows.generation + 1, detail = excluded.detail,"
-        " due_at = case when due_rows.status = 'due' then least(due_rows.due_at, excluded.due_at)"
-        " else excluded.due_at end,"
-        " status = case when due_rows.status = 'attempting' then 'attempting' else 'due' end,"
-        " lease_until = case when due_rows.status = 'attempting' then due_rows.lease_until end,"
-        " attempts = case when due_rows.status = 'attempting' then due_rows.attempts else 0 end",
+        """
+        (corp_id, kind, key) do update
+        set generation = due_rows.generation + 1,
+            detail = excluded.detail,
+            due_at = case when due_rows.status = 'due' then least(due_rows.due_at, excluded.due_at)
+                          else excluded.due_at end,
+            status = case when due_rows.status = 'attempting' then 'attempting' else 'due' end,
+            lease_until = case when due_rows.status = 'attempting' then due_rows.lease_until end,
+            attempts = case when due_rows.status = 'attempting' then due_rows.attempts else 0 end,
+            failures = 0
+        """,
     )
 
 
@@ -70,9 +84,13 @@ async def _insert(connection: Connection, kind: str, rows: Iterable[Job], on_con
     ordered: Sequence[Job] = sorted({(r.corp_id, r.key): r for r in rows}.values(), key=lambda r: (r.corp_id, r.key))
     if ordered:
         await connection.execute(
-            "insert into due_rows (corp_id, kind, key, due_at, deadline, detail)"
-            " select c, $1, k, d, l, j from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],"
-            f" $6::jsonb[]) as t(c, k, d, l, j) on conflict {on_conflict}",
+            f"""
+            insert into due_rows (corp_id, kind, key, due_at, deadline, detail)
+            select corp_id, $1, key, due_at, deadline, detail
+            from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::jsonb[])
+                as t(corp_id, key, due_at, deadline, detail)
+            on conflict {on_conflict}
+            """,
             kind,
             [r.corp_id for r in ordered],
             [r.key for r in ordered],
@@ -82,30 +100,27 @@ async def _insert(connection: Connection, kind: str, rows: Iterable[Job], on_con
         )
 
 
+CLAIM = Path(__file__).with_name("claim_due_rows.sql").read_text()
+
+
 async def claim(pool: Pool, kind: str, limit: int) -> list[Claim]:
-    """Takes up to `limit` due rows, or rows whose worker died, for 15 s."""
-    rows = await pool.fetch(
-        "update due_rows d set status = 'attempting', attempts = d.attempts + 1, claim_no = d.claim_no + 1,"
-        " lease_until = now() + make_interval(secs => $3)"
-        " from (select corp_id, kind, key from due_rows where kind = $1 and status <> 'done' and due_at <= now()"
-        " and (status = 'due' or lease_until < now()) order by due_at limit $2 for update skip locked) c"
-        " where (d.corp_id, d.kind, d.key) = (c.corp_id, c.kind, c.key)"
-        " returning d.corp_id, d.key, d.generation, d.claim_no, d.attempts, d.deadline, d.detail",
-        kind,
-        limit,
-        LEASE_SECONDS,
-    )
+    """Takes up to `limit` due rows, or rows whose worker died, for 15 s: as many of each corp, the oldest first.
+
+    May take fewer than there are when corps have unequal numbers: claim again while any come.
+    """
+    rows = await pool.fetch(CLAIM, kind, limit, LEASE_SECONDS)
     return [
         Claim(
-            r["corp_id"],
-            r["key"],
-            r["generation"],
-            r["claim_no"],
-            r["attempts"],
-            r["deadline"],
-            json.loads(r["detail"]),
+            corp_id=row["corp_id"],
+            key=row["key"],
+            generation=row["generation"],
+            number=row["claim_no"],
+            attempts=row["attempts"],
+            deadline=row["deadline"],
+            detail=json.loads(row["detail"]),
+            failures=row["failures"],
         )
-        for r in rows
+        for row in rows
     ]
 
 
@@ -119,13 +134,21 @@ async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Cla
     if not ordered:
         return set()
     rows = await connection.fetch(
-        "update due_rows d set outcome = t.o, lease_until = null,"
-        " status = case when d.generation = t.g then 'done' else 'due' end,"
-        " done_at = case when d.generation = t.g then now() end,"
-        " attempts = case when d.generation = t.g then d.attempts else 0 end"
-        " from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[]) as t(c, k, g, a, o)"
-        " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.claim_no = t.a"
-        " returning d.corp_id, d.key",
+        """
+        update due_rows d
+        set outcome = t.outcome,
+            lease_until = null,
+            status = case when d.generation = t.generation then 'done' else 'due' end,
+            done_at = case when d.generation = t.generation then now() end,
+            attempts = case when d.generation = t.generation then d.attempts else 0 end,
+            failures = 0
+        from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[])
+            as t(corp_id, key, generation, claim_no, outcome)
+        where (d.corp_id, d.kind, d.key) = (t.corp_id, $1, t.key)
+          and d.status = 'attempting'
+          and d.claim_no = t.claim_no
+        returning d.corp_id, d.key
+        """,
         kind,
         [c.corp_id for c, _ in ordered],
         [c.key for c, _ in ordered],
@@ -141,10 +164,18 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
     ordered = sorted(claims, key=lambda c: (c[0].corp_id, c[0].key))
     if ordered:
         await connection.execute(
-            "update due_rows d set status = 'due', lease_until = null,"
-            " due_at = case when d.generation = t.g then t.d else d.due_at end"
-            " from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[]) as t(c, k, g, a, d)"
-            " where d.corp_id = t.c and d.kind = $1 and d.key = t.k and d.status = 'attempting' and d.claim_no = t.a",
+            """
+            update due_rows d
+            set status = 'due',
+                lease_until = null,
+                failures = 0,
+                due_at = case when d.generation = t.generation then t.due_at else d.due_at end
+            from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[])
+                as t(corp_id, key, generation, claim_no, due_at)
+            where (d.corp_id, d.kind, d.key) = (t.corp_id, $1, t.key)
+              and d.status = 'attempting'
+              and d.claim_no = t.claim_no
+            """,
             kind,
             [c.corp_id for c, _ in ordered],
             [c.key for c, _ in ordered],
@@ -152,6 +183,79 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
             [c.number for c, _ in ordered],
             [due_at for _, due_at in ordered],
         )
+
+
+async def fail(
+    connection: Connection, kind: str, claim: Claim, *, reason: str, detail: str, attempts: int | None
+) -> bool:
+    """Gives a row back after an attempt that failed, later each time; true when it became a dead letter instead.
+
+    That is so after `attempts` failures in a row, never when None; call it inside a transaction. One that was asked
+    for again meanwhile begins anew.
+    """
+    status = await connection.fetchval(
+        """
+        update due_rows d
+        set lease_until = null,
+            failures = case when d.generation = $4 then d.failures + 1 else 0 end,
+            attempts = case when d.generation = $4 then d.attempts else 0 end,
+            status = case when d.generation = $4 and d.failures + 1 >= $6::int then 'done' else 'due' end,
+            outcome = case when d.generation = $4 and d.failures + 1 >= $6 then $7 end,
+            done_at = case when d.generation = $4 and d.failures + 1 >= $6 then now() end,
+            due_at = case when d.generation = $4
+                          then now() + make_interval(secs => least(2 ^ least(d.failures + 1, 30), $8))
+                          else d.due_at end
+        where (d.corp_id, d.kind, d.key) = ($1, $2, $3) and d.status = 'attempting' and d.claim_no = $5
+        returning d.status
+        """,
+        claim.corp_id,
+        kind,
+        claim.key,
+        claim.generation,
+        claim.number,
+        attempts,
+        OUTCOME_DEAD,
+        LONGEST_PAUSE_SECONDS,
+    )
+    if status != "done":
+        return False
+    deadline = claim.deadline.isoformat() if claim.deadline else None
+    await dead_letters.add(
+        connection,
+        kind,
+        SUBJECT + kind,
+        {"corp-id": claim.corp_id, "ce-id": claim.key},
+        json.dumps({"detail": claim.detail, "deadline": deadline}).encode(),
+        reason=reason,
+        detail=detail,
+    )
+    return True
+
+
+async def revive(connection: Connection, letter: Row) -> None:
+    """Schedules a dead-lettered row anew, unless somebody has asked for it meanwhile."""
+    kept = json.loads(letter["payload"])
+    await connection.execute(
+        """
+        insert into due_rows (corp_id, kind, key, due_at, deadline, detail)
+        values ($1, $2, $3, now(), $4, $5::jsonb)
+        on conflict (corp_id, kind, key) do update
+        set status = 'due',
+            generation = due_rows.generation + 1,
+            due_at = now(),
+            attempts = 0,
+            failures = 0,
+            outcome = null,
+            done_at = null
+        where due_rows.outcome = $6 and due_rows.status = 'done'
+        """,
+        letter["corp_id"],
+        letter["durable"],
+        letter["fact_id"],
+        datetime.fromisoformat(kept["deadline"]) if kept["deadline"] else None,
+        json.dumps(kept["detail"]),
+        OUTCOME_DEAD,
+    )
 
 
 @asynccontextmanager
@@ -163,8 +267,11 @@ async def held(pool: Pool, kind: str, claim: Claim) -> AsyncIterator[None]:
             await asyncio.sleep(LEASE_SECONDS / 3)
             with suppress(Exception):  # an outage ends the lease, and another worker begins anew
                 await pool.execute(
-                    "update due_rows set lease_until = now() + make_interval(secs => $5)"
-                    " where corp_id = $1 and kind = $2 and key = $3 and claim_no = $4 and status = 'attempting'",
+                    """
+                    update due_rows
+                    set lease_until = now() + make_interval(secs => $5)
+                    where (corp_id, kind, key) = ($1, $2, $3) and claim_no = $4 and status = 'attempting'
+                    """,
                     claim.corp_id,
                     kind,
                     claim.key,
@@ -182,6 +289,10 @@ async def held(pool: Pool, kind: str, claim: Claim) -> AsyncIterator[None]:
 async def forget_done(pool: Pool) -> int:
     """Deletes rows that were done more than a week ago."""
     status = await pool.execute(
-        "delete from due_rows where status = 'done' and done_at < now() - make_interval(days => $1)", KEEP_DAYS
+        """
+        delete from due_rows
+        where status = 'done' and done_at < now() - make_interval(days => $1)
+        """,
+        KEEP_DAYS,
     )
     return int(status.split()[-1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
+from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
@@ -24,12 +26,14 @@ from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.loops import Loop
 from chassis.outbox import Outbox
+from chassis.parking import REFRESH_SECONDS, Parking
 from chassis.pool import Pool, is_transient, open_pool
 from chassis.rpc import Server
 from chassis.schema import migrate
 from chassis.sealing import Sealer
 from chassis.settings import ServiceSettings
 from chassis.web import add_health_routes, serve
+from chassis.work_queue import QueueHandler, WorkQueue
 
 
 class Service:
@@ -47,9 +51,11 @@ class Service:
         self.outbox = Outbox(pool, self.js, name)
         self.once = IdempotentRequests(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
+        self.parking = Parking(pool)
         self._consumers: list[Consumer] = []
         self._loops: list[Loop] = []
         self._queues: dict[str, str] = {}
+        self._effects: list[EffectWorker] = []
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._ready = False
 
@@ -61,8 +67,9 @@ class Service:
                 loop.wake()
 
         for durable in durables:
+            replicas, parking = self.settings.replicas, self.parking
             self._consumers.append(
-                Consumer(durable, self.js, self.outbox, replicas=self.settings.replicas, after=after)
+                Consumer(durable, self.js, self.outbox, replicas=replicas, after=after, parking=parking)
             )
 
     def loop(self, name: str, work: Callable[[], Awaitable[int]], *, interval: float) -> Loop:
@@ -70,9 +77,27 @@ class Service:
         self._loops.append(loop)
         return loop
 
+    def effect(
+        self, kind: str, handler: EffectHandler, *, at_once: int, interval: float, attempts: int | None = MOST_ATTEMPTS
+    ) -> Loop:
+        """Performs the scheduled jobs of one kind, up to `at_once` calls at a time, drained before the process ends.
+
+        A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
+        is never given up but tried every ten minutes.
+        """
+        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
+        self._effects.append(worker)
+        return self.loop(kind, worker.work, interval=interval)
+
     def queue(self, name: str, table: str) -> None:
         """A table of ours whose rows are work that waits; it shows in /backlog."""
         self._queues[name] = table
+
+    def work_queue(self, name: str, table: str, handle: QueueHandler, *, key: str, interval: float) -> Loop:
+        """Works off a table of ours (chassis.work_queue); it shows in /backlog."""
+        queue = WorkQueue(self.outbox, self.parking, name, table, handle, key=key)
+        self._queues[name] = table
+        return self.loop(name, queue.work, interval=interval)
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         self._closing.append(close)
@@ -81,11 +106,22 @@ class Service:
         self.server.add(register, servicer)
 
     def is_ready(self) -> bool:
-        return self._ready and self.nats.is_connected and all(consumer.healthy for consumer in self._consumers)
+        """Whether this process serves. A durable that gets nowhere is a metric and a line of `health`, no more."""
+        return self._ready and self.nats.is_connected
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "ready": self.is_ready(),
+            "consumers": {consumer.durable.name: consumer.state for consumer in self._consumers},
+        }
+
+    async def _look_after_parked(self) -> int:
+        await self.parking.refresh()
+        return sum([await consumer.handle_released() for consumer in self._consumers])
 
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
-        counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
+        counts = {"outbox": await self.outbox.waiting()}
         for row in await self.pool.fetch(
             "select kind, count(*) as n from due_rows"
             " where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
@@ -105,12 +141,16 @@ class Service:
 
         self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
+        inbox_days = timedelta(days=self.settings.inbox_days)
+        self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
+        self.loop("parking", self._look_after_parked, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
         app = web.Application()
-        add_health_routes(app, self.is_ready, self.backlog)
+        add_health_routes(app, self.health, self.backlog)
         side_app = await serve(app, self.settings.web_host, self.settings.web_port)
+        await patiently("parking", self.parking.refresh)
         await self.server.start()
         loops = [asyncio.create_task(one.run(), name=one.name) for one in self._loops]
         consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self._consumers]
@@ -130,6 +170,8 @@ class Service:
         for one in self._loops:
             one.stop()
         await _finish(loops, seconds=8)
+        for worker in self._effects:
+            await worker.drain()
         await self.outbox.drain()
         for close in reversed(self._closing):
             await close()
@@ -145,7 +187,7 @@ class Service:
 
 
 async def _supervise(consumer: Consumer) -> None:
-    """A consumer ends only when it was stopped or found itself broken; an outage while declaring it is repeated."""
+    """A consumer ends only when it was stopped; whatever else ends it, it begins anew."""
     while True:
         try:
             await consumer.run()

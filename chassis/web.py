@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-Readiness = Callable[[], bool]
+# `ready`, and what else is worth knowing about the process.
+Health = Callable[[], dict[str, Any]]
 Backlog = Callable[[], Awaitable[dict[str, int]]]
 
 
-def add_health_routes(app: web.Application, ready: Readiness, backlog: Backlog | None = None) -> None:
+def add_health_routes(app: web.Application, health: Health, backlog: Backlog | None = None) -> None:
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(text="ok") if ready() else web.Response(text="not ready", status=503)
+        found = health()
+        return web.json_response(found, status=200 if found["ready"] else 503)
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

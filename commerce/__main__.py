@@ -8,13 +8,13 @@ from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
-from chassis.effects import EffectWorker
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.malls import MallBook
-from commerce.app import buyers
+from commerce.app import attribution, buyers
 from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
+from commerce.db import order_messages
 from commerce.rpc.gmv import GmvServicer
 from commerce.rpc.orders import OrderServicer
 from commerce.settings import Settings
@@ -23,19 +23,21 @@ from commerce.settings import Settings
 async def build(service: Service, settings: Settings) -> None:
     book = MallBook(service.corps, service.js, service.sealer, settings.stream_replicas)
     service.on_close(book.close)
-    asking = EffectWorker(
-        service.pool,
+    service.effect(
         buyers.KIND,
         BuyerQueries(service.outbox, book, service.sealer, service.identifiers, book.scope_of),
         at_once=settings.buyer_queries_at_once,
+        interval=0.5,
+        attempts=buyers.MOST_ATTEMPTS,
     )
-    service.on_close(asking.drain)
-    service.loop("buyer-queries", asking.work, interval=0.5)
 
-    attribution = service.loop("attribution", Attribution(service.outbox, service.corps).work, interval=0.5)
-    service.queue("attribution", "attribution_marks")
+    attribute = Attribution(service.corps).attribute
+    marks = service.work_queue(attribution.QUEUE, attribution.TABLE, attribute, key=attribution.KEY, interval=0.5)
+    service.loop("attribution-catch-up", partial(attribution.catch_up, service.pool), interval=1.0)
+    forget = partial(order_messages.forget_old, service.pool, settings.order_messages_kept_days)
+    service.loop("order-messages-forget", forget, interval=3600)
     delay = timedelta(seconds=settings.buyer_query_delay_seconds)
-    service.consume(*consumers.durables(delay), wakes=(attribution,))
+    service.consume(*consumers.durables(delay), wakes=(marks,))
 
     service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(service.pool))
     service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, GmvServicer(service.pool))

@@ -52,7 +52,7 @@ def create_app(
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
     _add_documents(app)
-    add_health_routes(app, ready)
+    add_health_routes(app, lambda: {"ready": ready()})
     return app
 
 

@@ -79,7 +79,7 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
             if row["kind"] == kind:
                 continue
             version = row["version"] + 1
-            tx.publish(_acquired(row, kind, version), corp_id=corp_id)
+            tx.publish(acquired(row, kind, version), corp_id=corp_id)
             if (corp_id, touch_id) in new:
                 new[corp_id, touch_id] |= {"kind": kind, "version": version}
             else:
@@ -90,7 +90,7 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
         await db.set_kinds(tx.connection, changed)
 
 
-def _acquired(row: Row, kind: str, version: int) -> CustomerAcquired:
+def acquired(row: Row, kind: str, version: int) -> CustomerAcquired:
     return CustomerAcquired(
         corp_id=row["corp_id"],
         touch_id=row["touch_id"],

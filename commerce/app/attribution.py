@@ -7,102 +7,62 @@ which locks the orders before it reads: of two changes that could not see each o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
 from bihuan.common.v1.money_pb2 import Money
-from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 
 from chassis.kernel.corps import Corps
-from chassis.kernel.staff_subject import staff_suffix
-from chassis.logs import log
-from chassis.outbox import Outbox, Tx
-from chassis.pool import Row, is_transient
+from chassis.outbox import Tx
+from chassis.pool import Pool, Row
+from commerce.app import alerts
 from commerce.db import attribution as db
-from commerce.db.orders import Key
-from commerce.domain.alerts import alert_id
+from commerce.db import marks
+from commerce.domain.attribution import Window
 
-MARKS = 1000
+QUEUE, TABLE, KEY = "attribution", "attribution_marks", "mark_id"
 # For a corp that left the corps file while its facts were on their way.
-DEFAULT_DAYS = 90
+DEFAULT = Window(days=90, zone=ZoneInfo("Asia/Shanghai"))
+CATCH_UP_AT_ONCE = 1000
 
 
 class Attribution:
-    def __init__(self, outbox: Outbox, corps: Corps) -> None:
-        self._outbox = outbox
-        self._days = defaultdict(lambda: DEFAULT_DAYS, {corp.corp_id: corp.attribution_days for corp in corps})
-        self._limit = MARKS
+    def __init__(self, corps: Corps) -> None:
+        self._windows: dict[str, Window] = defaultdict(lambda: DEFAULT)
+        for corp in corps:
+            self._windows[corp.corp_id] = Window(days=corp.attribution_days, zone=ZoneInfo(corp.timezone))
 
-    async def work(self) -> int:
-        """Takes marks and attributes; returns how many marks were taken, 0 when no more wait.
-
-        A mark that cannot be worked on is found by taking fewer and fewer, and set aside: the others go on.
-        """
-        try:
-            taken = await self._pass()
-        except Exception as error:
-            if is_transient(error):
-                raise
-            if self._limit == 1:
-                log.exception("attribution_impossible")
-                async with self._outbox.transaction() as tx:
-                    return (await db.take_marks(tx.connection, 1)).count
-            self._limit = max(1, self._limit // 8)
-            return 1
-        drained = taken < self._limit
-        self._limit = min(MARKS, self._limit * 2)
-        return 0 if drained else taken
-
-    async def _pass(self) -> int:
-        async with self._outbox.transaction() as tx:
-            marks = await db.take_marks(tx.connection, self._limit)
-            if marks.count:
-                orders = await db.lock_orders_of(tx.connection, marks)
-                if orders:
-                    await self._attribute(tx, orders)
-        return marks.count
-
-    async def _attribute(self, tx: Tx, orders: Mapping[Key, Row]) -> None:
-        changed = await db.attribute(tx.connection, list(orders), self._days)
-        alerts: dict[tuple[str, str], StaffAlertRaised] = {}
+    async def attribute(self, tx: Tx, taken: Sequence[Row]) -> None:
+        """Works off marks (chassis.work_queue.QueueHandler)."""
+        wanted = marks.wanted(taken)
+        orders = await db.lock_orders_of(tx.connection, wanted.people, wanted.orders)
+        if not orders:
+            return
+        changed = await db.attribute(tx.connection, list(orders), self._windows)
         for row in changed:
-            order = orders[row["corp_id"], row["mall_id"], row["order_id"]]
-            tx.publish(_attributed(row, order), corp_id=row["corp_id"])
-            if row["paid"] and row["userid"]:
-                alert = _paid_alert(row, order)
-                alerts[row["corp_id"], alert.alert_id] = alert
-        for key in sorted(await db.raise_once(tx.connection, alerts)):
-            alert = alerts[key]
-            tx.publish(alert, corp_id=alert.corp_id, subject_suffix=staff_suffix(alert.corp_id, alert.userid))
+            currency = orders[row["corp_id"], row["mall_id"], row["order_id"]]["currency"]
+            tx.publish(attributed(row, currency), corp_id=row["corp_id"])
+        await alerts.tell(tx, changed, orders)
 
 
-def _attributed(row: Row, order: Row) -> OrderAttributed:
-    currency = order["currency"]
+async def catch_up(pool: Pool) -> int:
+    """Marks orders that the release before attributed, by its own rule; returns how many."""
+    async with pool.acquire() as connection:
+        return await marks.mark_orders_of_release_before(connection, CATCH_UP_AT_ONCE)
+
+
+def attributed(row: Row, currency: str) -> OrderAttributed:
     return OrderAttributed(
         corp_id=row["corp_id"],
         mall_id=row["mall_id"],
         order_id=row["order_id"],
         version=row["version"],
-        buyer_id=order["buyer_id"],
+        buyer_id=row["buyer_id"],
         userid=row["userid"] or "",
         channel_id=row["channel_id"] or "",
         paid=Money(amount=row["paid_fen"], currency=currency) if row["paid"] else None,
         refunded=Money(amount=row["refunded_fen"], currency=currency),
-        ordered_at=order["created_at"],
-    )
-
-
-def _paid_alert(row: Row, order: Row) -> StaffAlertRaised:
-    kind = AlertKind.ALERT_KIND_ORDER_PAID
-    return StaffAlertRaised(
-        alert_id=alert_id(row["corp_id"], row["mall_id"], row["order_id"], AlertKind.Name(kind), row["userid"]),
-        corp_id=row["corp_id"],
-        userid=row["userid"],
-        kind=kind,
-        contact_id=row["contact_id"],
-        mall_id=row["mall_id"],
-        order_id=row["order_id"],
-        amount=Money(amount=order["paid_fen"], currency=order["currency"]),
-        at=order["paid_at"],
-        arrived_at=order["paid_arrived_at"],
+        ordered_at=row["ordered_at"],
+        paid_at=row["paid_at"],
     )

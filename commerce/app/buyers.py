@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,8 +15,9 @@ from chassis import scheduled
 from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.moments import stamp
-from chassis.outbox import Outbox
+from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
+from commerce.app.order_messages import OrderMessage
 from commerce.db import buyers as db
 
 KIND = "buyer_query"
@@ -52,6 +53,20 @@ class Query:
     sealed: bytes
     names: Mapping[str, str] = field(default_factory=dict)
     again: bool = False
+
+
+async def ask(tx: Tx, messages: Iterable[OrderMessage], delay: timedelta) -> None:
+    """Buyers nobody has identified yet are looked up at the mall, a little later."""
+    unknown = await db.add(
+        tx.connection,
+        [db.Named(m.key[0], m.buyer.id, m.key[1], m.buyer.kind, m.buyer.sealed) for m in messages if m.buyer],
+    )
+    when = datetime.now(UTC) + delay
+    await scheduled.schedule_again(
+        tx.connection,
+        KIND,
+        [scheduled.Job(corp_id, buyer_id, when) for corp_id, buyer_id in unknown],
+    )
 
 
 class BuyerQueries:
@@ -116,7 +131,7 @@ class BuyerQueries:
                     fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(at))
                     tx.publish(fact, corp_id=corp_id)
                     identified.append((corp_id, item.claim.key, at))
-            await db.identified(tx.connection, identified)
+            await db.save_identified(tx.connection, identified)
             await scheduled.finish(
                 tx.connection,
                 KIND,

@@ -9,7 +9,7 @@ from bihuan.common.v1.money_pb2 import Money
 from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.pool import Pool
-from commerce.db import figures as db
+from commerce.db import gmv as db
 from commerce.domain.gmv import average
 
 CURRENCY = "CNY"

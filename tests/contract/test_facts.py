@@ -23,6 +23,7 @@ from identity import consumers as identity
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).with_name("golden.json")
+RETIRED = {"StaffAlertRaised"}  # stated by the release before only
 # Said in passing inside other facts.
 PARTS = {"OrderRef", "OrderLine", "OrderDetail", "Region", "RefundLine", "RelationSpan", "Follow", "FollowTag"}
 
@@ -75,6 +76,8 @@ def test_a_fact_has_a_stream_a_producer_and_a_consumer(fact: type[Message]) -> N
     assert stream_of(subject_of(fact)) in STREAMS
     assert any(fact in durable.types for durable in durables()), "nobody consumes it"
     name = fact.DESCRIPTOR.name
+    if name in RETIRED:
+        return
     sources = ["gateway"] if stream_of(subject_of(fact)) == "EDGE" else [fact.DESCRIPTOR.full_name.split(".")[1]]
     sources = ["commerce"] if sources == ["staff"] else sources
     made = subprocess.run(

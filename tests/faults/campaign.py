@@ -260,7 +260,7 @@ async def check_nothing_left(suite: Suite) -> None:
             for what, count in {
                 "attempting": "select count(*) from {0}.due_rows where status = 'attempting'",
                 "due": "select count(*) from {0}.due_rows where status = 'due' and due_at < now()",
-                "outbox": "select count(*) from {0}.outbox",
+                "outbox": "select (select count(*) from {0}.outbox) + (select count(*) from {0}.outbox_batches)",
                 "dead letters": "select count(*) from {0}.dead_letters where replayed_at is null",
             }.items():
                 assert await database.fetchval(count.format(service)) == 0, (service, what)

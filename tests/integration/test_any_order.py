@@ -16,17 +16,16 @@ from hypothesis import strategies as st
 from acquisition import consumers as acquisition
 from chassis.consumer import Durable
 from chassis.facts import Received, type_of
-from chassis.kernel.corps import App, Corp, Corps
+from chassis.kernel.alerts import alert_id
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
-from commerce.app.attribution import Attribution
-from commerce.domain.alerts import alert_id
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from identity.domain.people import Edge, partition
 from tests import facts as f
 from tests.conftest import CORP, Room, received
+from tests.marking import attribution_queue, work_off
 
 Rooms = Callable[[str], Any]
 Projection = Callable[[Room], Awaitable[Any]]
@@ -233,7 +232,7 @@ async def who_earned_what(room: Room) -> Any:
     raised = {row["alert_id"] for row in await room.rows("select alert_id from alerts_raised")}
     for row in await room.rows("select order_id, userid from attributions where paid and userid is not null"):
         kind = AlertKind.Name(AlertKind.ALERT_KIND_ORDER_PAID)
-        assert alert_id(CORP, "yz", str(row["order_id"]), kind, str(row["userid"])) in raised, (
+        assert alert_id(CORP, "yz", str(row["order_id"]), kind, userid=str(row["userid"])) in raised, (
             "an employee was not told"
         )
     return (
@@ -249,18 +248,11 @@ async def who_earned_what(room: Room) -> Any:
     )
 
 
-def corps() -> Corps:
-    app = App(agent_id=1, secret="s", callback_token="t", callback_aes_key="A" * 43)
-    return Corps((Corp(corp_id=CORP, name="c", api_base="http://x", oauth_base="http://x", app=(app,)),))
-
-
 @settings(max_examples=EXAMPLES)
 @given(commerce_facts, st.integers())
 async def test_commerce(rooms: Rooms, messages: list[Any], seed: int) -> None:
     async def attribute(room: Room) -> None:
-        attribution = Attribution(room.outbox, corps())
-        while await attribution.work():
-            pass
+        await work_off(attribution_queue(room.outbox))
 
     await same_whatever_the_order(
         rooms,

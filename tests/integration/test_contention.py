@@ -23,20 +23,19 @@ from chassis.moments import stamp
 from chassis.pool import is_transient
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
-from commerce.app.attribution import Attribution
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from identity.domain.people import Edge, partition
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 from tests.integration.test_any_order import (
-    corps,
     route,
     what_was_planned,
     who_came_how,
     who_earned_what,
     who_is_who,
 )
+from tests.marking import attribution_queue, work_off
 
 Rooms = Callable[..., Any]
 REPLICAS = 8
@@ -163,19 +162,13 @@ async def test_commerce(rooms: Rooms, seed: int) -> None:
         )
 
     async def attribute(room: Room) -> None:
-        attribution = Attribution(room.outbox, corps())
-        await asyncio.gather(*(_until_idle(attribution) for _ in range(3)))
+        await asyncio.gather(*(work_off(attribution_queue(room.outbox)) for _ in range(3)))
 
     async def project(room: Room) -> Any:
         places = await room.rows("select userid, version, within_department_ids from staff_places order by 1")
         return await who_earned_what(room), places
 
     await same_as_one(rooms, "commerce", commerce.durables(timedelta(hours=1)), messages, project, seed, attribute)
-
-
-async def _until_idle(attribution: Attribution) -> None:
-    while await attribution.work():
-        pass
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from nats.js import JetStreamContext
 
-from chassis import bus
+from chassis import bus, durables
 
 DAY = 86400.0
 
@@ -30,13 +30,13 @@ async def stream(js: JetStreamContext, *subjects: str) -> AsyncIterator[tuple[st
 
 async def config_of(js: JetStreamContext, name: str) -> dict[str, Any]:
     """The server's own words: nats-py knows fewer settings than a server may have."""
-    return dict((await bus._ask(js, f"STREAM.INFO.{name}", {}))["config"])
+    return dict((await bus.ask(js, f"STREAM.INFO.{name}", {}))["config"])
 
 
 async def test_a_start_keeps_what_an_operator_set(jetstream: JetStreamContext) -> None:
     async with stream(jetstream, "a.>") as (name, subjects):
         set_by_hand = {"max_age": int(30 * DAY * 1e9), "max_bytes": 50_000_000, "description": "ask ops before"}
-        await bus._ask(jetstream, f"STREAM.UPDATE.{name}", await config_of(jetstream, name) | set_by_hand)
+        await bus.ask(jetstream, f"STREAM.UPDATE.{name}", await config_of(jetstream, name) | set_by_hand)
         before = await config_of(jetstream, name)
         await bus.declare_streams(jetstream, {name: subjects}, 1)
         assert await config_of(jetstream, name) == before
@@ -92,3 +92,27 @@ async def test_a_bucket_is_made_once_and_never_altered(jetstream: JetStreamConte
     assert (await late.get("key")).value == b"value"
     assert await config_of(jetstream, f"KV_{name}") == before
     await jetstream.delete_key_value(name)
+
+
+async def test_a_durable_keeps_what_an_operator_set_and_follows_the_release(jetstream: JetStreamContext) -> None:
+    async with stream(jetstream, "a.>") as (name, subjects):
+
+        async def declare(*, pending: int, ack_wait: float = 30) -> dict[str, Any]:
+            await durables.declare(jetstream, name, "d", subjects, ack_wait_seconds=ack_wait, max_ack_pending=pending)
+            return await durable_of(jetstream, name)
+
+        before = await declare(pending=512)
+        assert (before["max_deliver"], before["ack_wait"], before["max_ack_pending"]) == (-1, 30 * 10**9, 512)
+        set_by_hand = {"description": "slow on purpose", "sample_freq": "10", "max_ack_pending": 4000}
+        await bus.ask(
+            jetstream,
+            f"CONSUMER.DURABLE.CREATE.{name}.d",
+            {"stream_name": name, "config": before | set_by_hand | {"max_deliver": 5}},
+        )
+        assert await declare(pending=512) == before | set_by_hand
+        assert await declare(pending=8000) == before | set_by_hand | {"max_ack_pending": 8000}
+        assert (await declare(pending=512, ack_wait=12))["ack_wait"] == 12 * 10**9
+
+
+async def durable_of(js: JetStreamContext, name: str) -> dict[str, Any]:
+    return dict((await bus.ask(js, f"CONSUMER.INFO.{name}.d", {}))["config"])

@@ -1,9 +1,8 @@
-"""The chassis on real servers: outbox, due rows, migrations, database roles, tokens, budgets."""
+"""The chassis on real servers: due rows, migrations, database roles, tokens, budgets."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 import uuid
@@ -34,38 +33,6 @@ from tests import facts as f
 from tests.conftest import CORP, ROOT, Room, Servers
 
 Rooms = Callable[[str], Any]
-
-
-async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, jetstream: JetStreamContext) -> None:
-    await jetstream.purge_stream("EDGE")
-    async with rooms("identity") as room:
-        with pytest.raises(RuntimeError):
-            async with room.outbox.transaction() as tx:
-                tx.publish(f.added(1, "anna", 1), corp_id=CORP)
-                raise RuntimeError
-        async with room.outbox.transaction() as tx:
-            tx.publish(f.added(2, "anna", 2), corp_id=CORP)
-        await room.outbox.drain()
-        assert (await jetstream.stream_info("EDGE")).state.messages == 1
-        assert await room.rows("select * from outbox") == []
-
-
-async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: JetStreamContext) -> None:
-    await jetstream.purge_stream("EDGE")
-    async with rooms("identity") as room:
-        fact = new_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
-        await room.pool.execute(
-            "insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)"
-            " values ($1, $2, $3, $4, $5, now() - interval '1 minute')",
-            fact.corp_id,
-            fact.id,
-            fact.subject,
-            json.dumps(fact.headers),
-            fact.payload,
-        )
-        assert await room.outbox.sweep() == 1
-        assert await room.outbox.sweep() == 0
-        assert (await jetstream.stream_info("EDGE")).state.messages == 1
 
 
 class Calls:
@@ -103,8 +70,8 @@ async def test_an_effect_happens_once_and_again_only_after_its_lease(rooms: Room
                 )
         assert await effects.work() == 2
         await effects.drain()
-        assert await effects.work() == 0, "the lost one is still leased"
-        await room.pool.execute("update due_rows set lease_until = now() - interval '1 second' where status <> 'done'")
+        assert await effects.work() == 0, "the lost one waits a while"
+        await room.pool.execute("update due_rows set due_at = now() where status <> 'done'")
         assert await effects.work() == 1
         await effects.drain()
         assert sorted(calls.made) == [("a", 1), ("a", 2), ("b", 1)] or sorted(calls.made) == [

@@ -1,4 +1,4 @@
-"""What is poison and what is an outage: the one is buried alone and replayed, the other keeps everything waiting."""
+"""What is poison and what is an outage: the one is dead-lettered alone and replayed, the other keeps all waiting."""
 
 from __future__ import annotations
 
@@ -10,107 +10,70 @@ import asyncpg
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 from nats.js import JetStreamContext
 
-from chassis import bus, dead_letters
+from chassis import dead_letters
 from chassis.consumer import Consumer, Durable
+from chassis.dead_letters.replay import replay
 from chassis.errors import Invalid
-from chassis.facts import Received, new_fact
+from chassis.facts import Received
 from chassis.outbox import Tx
 from chassis.pool import is_transient
-from tests import facts as f
-from tests.conftest import CORP, Room
+from tests.conftest import CORP
+from tests.integration.feeding import Running, recorder
 from tests.waiting import until
 
 Rooms = Callable[[str], Any]
 
 
-class Running:
-    """A consumer of ContactAdded whose handler is the test's."""
-
-    def __init__(
-        self, room: Room, js: JetStreamContext, name: str, handle: Any, *, ack_wait_seconds: float = 30
-    ) -> None:
-        durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=64, ack_wait_seconds=ack_wait_seconds)
-        self.room = room
-        self.name = name
-        self.consumer = Consumer(durable, js, room.outbox, replicas=1, after=lambda: None)
-        self._js = js
-
-    async def __aenter__(self) -> Running:
-        await self._js.purge_stream("EDGE")
-        self.task = asyncio.create_task(self.consumer.run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.consumer.stop()
-        await asyncio.wait([self.task], timeout=10)
-        await self._js.delete_consumer("EDGE", self.name)
-
-    async def send(self, count: int, *, broken: Sequence[int] = ()) -> None:
-        for number in range(count):
-            fact = new_fact(
-                f.added(number, "anna", number), corp_id=CORP, source="tests", fact_id=f"{self.name}-{number}"
-            )
-            if number in broken:
-                fact = type(fact)(fact.id, fact.corp_id, fact.subject, fact.headers, b"\xff\xff")
-            await bus.publish(self._js, fact, timeout=5)
-
-
-def recorder(taken: list[str], poison: set[str]) -> Any:
-    """A handler that refuses some facts, and takes the others in its transaction."""
-
-    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
-        bad = [fact.id for fact in facts if fact.id in poison]
-        if bad:
-            raise Invalid("POISON", f"{bad[0]} cannot be")
-        taken.extend(fact.id for fact in facts)
-
-    return handle
-
-
-async def test_poison_alone_is_buried_and_replayed(rooms: Rooms, jetstream: JetStreamContext) -> None:
+async def test_poison_alone_is_dead_lettered_and_replayed(rooms: Rooms, jetstream: JetStreamContext) -> None:
     taken: list[str] = []
     poison = {"t-poison-7"}
     async with rooms("identity") as room, Running(room, jetstream, "t-poison", recorder(taken, poison)) as running:
         await running.send(20, broken=[11])
         await until(lambda: len(taken) == 18)
-        buried = await until(lambda: room.rows("select fact_id, reason from dead_letters order by 1"))
-        await until(lambda: _settled(jetstream, "t-poison"))
-        buried = await room.rows("select fact_id, reason from dead_letters order by 1")
-        assert buried == [
+        kept = await until(lambda: room.rows("select fact_id, reason from dead_letters order by 1"))
+        await until(running.settled)
+        kept = await room.rows("select fact_id, reason from dead_letters order by 1")
+        assert kept == [
             {"fact_id": "t-poison-11", "reason": "FACT_UNDECODABLE"},
             {"fact_id": "t-poison-7", "reason": "POISON"},
         ]
         poison.clear()
         async with room.pool.acquire() as connection:
             rows = await dead_letters.page(connection, CORP, "t-poison", None, 10)
-            assert await dead_letters.replay(connection, jetstream, rows) == 2
+            assert await replay(connection, jetstream, rows) == 2
         await until(lambda: "t-poison-7" in taken)
         assert len(taken) == len(set(taken)) == 19
 
 
-async def test_a_broken_handler_stops_itself_and_loses_nothing(rooms: Rooms, jetstream: JetStreamContext) -> None:
-    """Every fact fails: the consumer stops and says so; mended, it takes all of them, the few buried ones by replay."""
+async def test_a_replay_reaches_only_the_durable_that_could_not_take_it(
+    rooms: Rooms, jetstream: JetStreamContext
+) -> None:
+    """Also when the others' inboxes have forgotten it, or never knew it."""
     taken: list[str] = []
-    everything = {f"t-bug-{n}" for n in range(40)}
-    handle = recorder(taken, everything)
-    async with rooms("identity") as room, Running(room, jetstream, "t-bug", handle, ack_wait_seconds=2) as running:
-        await running.send(40)
-        await until(running.task.done)
-        assert not running.consumer.healthy
+    others: list[str] = []
+    poison = {"t-letter-1"}
+    async with rooms("identity") as room, Running(room, jetstream, "t-letter", recorder(taken, poison)) as running:
+        other = Consumer(
+            Durable("t-other", "EDGE", (ContactAdded,), recorder(others, set()), idempotent=True),
+            jetstream,
+            room.outbox,
+            replicas=1,
+            after=lambda: None,
+        )
+        task = asyncio.create_task(other.run())
+        await running.send(3)
+        await until(lambda: len(taken) == 2 and len(others) == 3)
+        await until(lambda: room.rows("select * from dead_letters"))
+        poison.clear()
         async with room.pool.acquire() as connection:
-            buried = await dead_letters.page(connection, CORP, "t-bug", None, 100)
-        assert len(buried) < 10
-        assert not taken
-        everything.clear()
-        mended = Consumer(running.consumer.durable, jetstream, room.outbox, replicas=1, after=lambda: None)
-        task = asyncio.create_task(mended.run())
-        async with room.pool.acquire() as connection:
-            assert await dead_letters.replay(connection, jetstream, buried) == len(buried)
-        await until(lambda: len(taken) == 40)
-        assert len(set(taken)) == 40
-        assert mended.healthy
-        await mended.stop()
+            rows = await dead_letters.page(connection, CORP, "t-letter", None, 10)
+            assert await replay(connection, jetstream, rows) == 1
+        await until(lambda: len(taken) == 3)
+        await until(running.settled)
+        assert len(others) == 3
+        await other.stop()
         await task
+    await jetstream.delete_consumer("EDGE", "t-other")
 
 
 async def test_an_outage_keeps_the_batch(rooms: Rooms, jetstream: JetStreamContext) -> None:
@@ -131,7 +94,7 @@ async def test_an_outage_keeps_the_batch(rooms: Rooms, jetstream: JetStreamConte
 async def test_poison_in_the_middle_of_a_full_batch_costs_nobody_else(
     rooms: Rooms, jetstream: JetStreamContext
 ) -> None:
-    """It alone is buried; all others take effect in the same delivery: nothing comes a second time."""
+    """It alone is dead-lettered; all others take effect in the same delivery: nothing comes a second time."""
     taken: list[str] = []
 
     async def handle(tx: Tx, facts: Sequence[Received]) -> None:
@@ -143,19 +106,15 @@ async def test_poison_in_the_middle_of_a_full_batch_costs_nobody_else(
     async with rooms("identity") as room, Running(room, jetstream, "t-middle", handle) as running:
         await running.send(64)
         await until(lambda: len(taken) == 63)
-        buried = await until(lambda: room.rows("select fact_id from dead_letters"))
-        assert buried == [{"fact_id": "t-middle-31"}]
-        await until(lambda: _settled(jetstream, "t-middle"))
+        kept = await until(lambda: room.rows("select fact_id from dead_letters"))
+        assert kept == [{"fact_id": "t-middle-31"}]
+        await until(running.settled)
         info = await jetstream.consumer_info("EDGE", "t-middle")
         assert info.num_redelivered == 0
         assert info.delivered.consumer_seq == 64
         assert len(taken) == len(set(taken))
-        assert running.consumer.healthy
-
-
-async def _settled(js: JetStreamContext, durable: str) -> bool:
-    info = await js.consumer_info("EDGE", durable)
-    return info.num_ack_pending == 0 and info.num_pending == 0
+        assert await running.parking.refresh() == 0
+        assert running.consumer.state == {"running": True, "parkedCorps": 0}
 
 
 async def test_a_replay_that_is_asked_for_twice_at_once_is_one(rooms: Rooms, jetstream: JetStreamContext) -> None:
@@ -167,21 +126,19 @@ async def test_a_replay_that_is_asked_for_twice_at_once_is_one(rooms: Rooms, jet
         poison.clear()
         async with room.pool.acquire() as one, room.pool.acquire() as other:
             rows = await dead_letters.page(one, CORP, None, None, 10)
-            replayed = await asyncio.gather(
-                dead_letters.replay(one, jetstream, rows), dead_letters.replay(other, jetstream, rows)
-            )
+            replayed = await asyncio.gather(replay(one, jetstream, rows), replay(other, jetstream, rows))
         assert sorted(replayed) == [0, 1]
         await until(lambda: taken == ["t-twice-0"])
-        await until(lambda: _settled(jetstream, "t-twice"))
+        await until(running.settled)
         assert taken == ["t-twice-0"]
-        # Buried again and replayed again, inside the window in which JetStream knows message ids.
+        # Dead-lettered again and replayed again, inside the window in which JetStream knows message ids.
         poison.add("t-twice-0")
         await room.pool.execute("update dead_letters set replayed_at = null")
         async with room.pool.acquire() as one:
-            await dead_letters.replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
+            await replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
             await until(lambda: room.rows("select 1 from dead_letters where replayed_at is null"))
             poison.clear()
-            await dead_letters.replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
+            await replay(one, jetstream, await dead_letters.page(one, CORP, None, None, 10))
         await until(lambda: len(taken) == 2)
 
 

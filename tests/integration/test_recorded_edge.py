@@ -5,12 +5,13 @@ world (contacts, buyers) are stood in for, by functions of what is asked."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from bihuan.staff.v1.facts_pb2 import StaffAlerted
 from google.protobuf.message import Message
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,10 @@ from chassis.facts import Fact, Received, decode, type_of
 from chassis.kernel.corps import Mall
 from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
+from chassis.outbox_rows import Batches
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce.app import buyers
-from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
 from deploy.local.home import SERVICES
 from engagement.consumers import Handlers
@@ -37,7 +38,7 @@ from identity import consumers as identity
 from identity.app import contacts
 from identity.app.contacts import ContactReads
 from tests.conftest import CORP, Room, received
-from tests.integration.test_any_order import corps
+from tests.marking import attribution_queue, work_off
 
 Rooms = Callable[..., Any]
 MALL = Mall.model_validate(
@@ -153,15 +154,16 @@ class Recorded(Outbox):
         super().__init__(room.pool, None, service)  # type: ignore[arg-type]
         self._pending = pending
 
-    async def _publish(self, facts: Iterable[Fact]) -> None:
+    async def _publish(self, facts: Sequence[Fact], batches: Batches) -> None:
         self._pending += facts
-        self._published += facts
+        self._published += batches
 
 
 class House:
     def __init__(self, rooms: dict[str, Room], handlers: Handlers, sealer: Sealer, identifiers: Identifiers) -> None:
         self.rooms = rooms
         self._pending: list[Fact] = []
+        self._told: set[tuple[str, str]] = set()
         for service, room in rooms.items():
             room.outbox = Recorded(room, service, self._pending)
         self._durables = {
@@ -176,7 +178,7 @@ class House:
             EffectWorker(rooms["identity"].pool, contacts.KIND, reads, at_once=50),
             EffectWorker(rooms["commerce"].pool, buyers.KIND, queries, at_once=50),
         ]
-        self._attribution = Attribution(rooms["commerce"].outbox, corps())
+        self._attribution = attribution_queue(rooms["commerce"].outbox)
 
     async def live(self, edge: list[Received], random: Random, *, calm: bool) -> None:
         """Takes the stream, in order and one by one, or shuffled, in part twice and in batches of any size, with the
@@ -187,7 +189,8 @@ class House:
             random.shuffle(waiting)
         while waiting or self._pending:
             took, self._pending[:] = self._pending[:], []
-            mail = [self._arrived(fact) for fact in took]
+            self._hear(took)
+            mail = [fact for fact in map(self._arrived, took) if fact is not None]
             if not calm:
                 mail += random.sample(mail, len(mail) // 4)
                 random.shuffle(mail)
@@ -209,16 +212,28 @@ class House:
         for effects in self._effects:
             while await effects.work():
                 await effects.drain()
-        while await self._attribution.work():
-            pass
+        await work_off(self._attribution)
 
-    def _arrived(self, fact: Fact) -> Received:
+    def _hear(self, facts: Iterable[Fact]) -> None:
+        """What employees are told of payments, each time anew."""
+        for fact in facts:
+            if fact.headers["ce-type"] == type_of(StaffAlerted):
+                alert = StaffAlerted.FromString(fact.payload)
+                if alert.HasField("order_paid"):
+                    told = alert.order_paid.order_id, alert.userid
+                    assert told not in self._told, "an alert was stated twice"
+                    self._told.add(told)
+
+    def _arrived(self, fact: Fact) -> Received | None:
+        """None when no service takes it."""
         types = {
             type_of(message): message
             for durables in self._durables.values()
             for durable in durables
             for message in durable.types
         }
+        if fact.headers["ce-type"] not in types:
+            return None
         return decode(types, fact.subject, fact.headers, fact.payload)
 
     async def forget_inboxes(self) -> None:
@@ -258,9 +273,8 @@ class House:
                 row["identifier_id"]: row["customer_id"] for row in identifiers
             }, f"{service} believes something else than identity"
         # An alert cannot be taken back: the employee of the order as it is now was told, whoever else was before.
-        raised = {row["order_id"] for row in await one["engagement"].rows("select order_id from alerts")}
-        told = {row["order_id"] for row in found["attributions"] if row["paid"] and row["userid"]}
-        assert told <= raised
+        told = {(row["order_id"], row["userid"]) for row in found["attributions"] if row["paid"] and row["userid"]}
+        assert told <= self._told
         return found
 
 

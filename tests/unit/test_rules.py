@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 
 from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Code, Touch, kinds_of, route
 from chassis.errors import Invalid
-from commerce.domain.alerts import alert_id
-from commerce.domain.gmv import average
-from commerce.domain.orders import ACCEPTED, EXCESS, WAITING, Facet, Refund, fold, settle_refunds
 from engagement.domain import templates
 from engagement.domain.alerts import MOST_BYTES, Paid, compose
 from identity.domain.relations import FollowEvent, Span, spans_of
@@ -90,58 +87,7 @@ def test_an_add_before_the_pause_still_counts_for_the_code() -> None:
     assert fallback is None
 
 
-# -- orders and refunds
-
-EMPTY = {f"{name}_rank": None for name in ("detail", "paid", "shipped", "completed", "closed")}
-facets = st.lists(
-    st.builds(
-        lambda name, version, value: Facet(name, version, f"{name}{version}{value}", {f"{name}_at": value}),
-        st.sampled_from(["detail", "paid", "shipped"]),
-        st.integers(0, 5),
-        st.integers(0, 3),
-    ),
-    max_size=10,
-)
-
-
-@given(facets, facets)
-def test_an_order_is_the_same_whatever_order_its_messages_came_in(first: list[Facet], second: list[Facet]) -> None:
-    at_once = EMPTY | fold(EMPTY, first + second)
-    step = EMPTY | fold(EMPTY, second)
-    assert step | fold(step, first + second) == at_once
-
-
-@given(
-    st.one_of(st.none(), st.integers(0, 500)),
-    st.lists(st.builds(Refund, st.uuids().map(str), st.integers(0, 300), st.integers(0, 9).map(at)), max_size=8),
-)
-def test_accepted_refunds_never_exceed_the_payment(paid: int | None, refunds: list[Refund]) -> None:
-    statuses = settle_refunds(paid, refunds)
-    assert settle_refunds(paid, reversed(refunds)) == statuses
-    if paid is None:
-        assert set(statuses.values()) <= {WAITING}
-    else:
-        accepted = sum(refund.amount_fen for refund in refunds if statuses[refund.refund_id] == ACCEPTED)
-        assert accepted <= paid
-        for refund in refunds:
-            if statuses[refund.refund_id] == EXCESS:
-                assert refund.amount_fen > paid - accepted
-
-
-@given(st.integers(0, 10**12), st.integers(1, 10**5))
-def test_the_average_is_rounded_half_up(total: int, count: int) -> None:
-    assert abs(average(total, count) * count * 2 - total * 2) <= count
-    assert average(5, 2) == 3
-
-
 # -- alerts
-
-
-def test_alert_ids_follow_from_cause_and_recipient() -> None:
-    one = alert_id("c", "m", "o", "k", "u")
-    assert one == alert_id("c", "m", "o", "k", "u")
-    assert len(one) == 16
-    assert one != alert_id("c", "m", "o", "k", "v")
 
 
 @given(st.integers(1, 60), st.text(max_size=40))
