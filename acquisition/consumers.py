@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
+from acquisition.app.live_codes import rename
 from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
+from chassis.kernel.renames import Rename
 from chassis.outbox import Tx
 
 
@@ -20,16 +22,17 @@ async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:
         tx,
         [
             Added(
-                fact.corp_id,
-                fact.id,
-                fact.message.contact.id,
-                fact.message.contact.sealed,
-                fact.message.userid,
-                fact.message.state,
-                fact.message.half,
-                fact.message.sealed_welcome_code,
-                fact.message.at.ToDatetime(UTC),
-                fact.message.arrived_at.ToDatetime(UTC),
+                corp_id=fact.corp_id,
+                touch_id=fact.id,
+                contact_id=fact.message.contact.id,
+                sealed_contact=fact.message.contact.sealed,
+                userid=fact.message.userid,
+                state=fact.message.state,
+                half=fact.message.half,
+                sealed_welcome_code=fact.message.sealed_welcome_code,
+                agent_id=fact.message.agent_id,
+                added_at=fact.message.at.ToDatetime(UTC),
+                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
             )
             for fact in facts
         ],
@@ -40,6 +43,19 @@ async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> No
     await assign_identifiers(tx, [fact.message for fact in facts])
 
 
+async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
+    await rename(
+        tx,
+        [
+            (
+                fact.corp_id,
+                Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
+            )
+            for fact in facts
+        ],
+    )
+
+
 DURABLES = (
     Durable(
         "acquisition-acquire-on-contact-added",
@@ -47,8 +63,20 @@ DURABLES = (
         (ContactAdded,),
         acquire_on_contact_added,
         ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
+        idempotent=True,
     ),
     Durable(
-        "acquisition-place-on-identifiers-assigned", "IDENTITY", (IdentifiersAssigned,), place_on_identifiers_assigned
+        "acquisition-place-on-identifiers-assigned",
+        "IDENTITY",
+        (IdentifiersAssigned,),
+        place_on_identifiers_assigned,
+        idempotent=True,
+    ),
+    Durable(
+        "acquisition-rename-on-staff-renamed",
+        "IDENTITY",
+        (StaffRenamed,),
+        rename_on_staff_renamed,
+        idempotent=True,
     ),
 )

@@ -12,8 +12,9 @@ from chassis.effects import OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
-from engagement.app import alerts, welcomes
+from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
+from engagement.app.renames import Renaming
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.rpc.alerts import AlertServicer
@@ -33,17 +34,22 @@ async def build(service: Service, settings: Settings) -> None:
         interval=0.25,
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
-    messages = AlertMessages(service.outbox, voice, service.sealer, gather)
+    messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
     service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
+    service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=5)
+    service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)
     service.consume(*handlers.welcome_durables(), wakes=(welcoming,))
     service.consume(*handlers.alert_durables())
 
     service.serve(
-        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.pool, service.once)
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.outbox, service.once)
     )
-    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertServicer(service.pool))
+    service.serve(
+        alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
+        AlertServicer(service.pool, service.sealer, service.corps),
+    )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),

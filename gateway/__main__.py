@@ -16,6 +16,7 @@ from chassis.rpc import channel
 from chassis.sealing import Sealer
 from chassis.service import patiently
 from chassis.web import serve
+from gateway import stream
 from gateway.app import create_app
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -36,7 +37,7 @@ async def main(settings: Settings) -> None:
     archive = asyncio.create_task(
         patiently("archive", lambda: declare(js, settings.mall_archive_days, settings.stream_replicas))
     )
-    hub = Hub(js)
+    hub = Hub(js, stream.encode)
     hub.start()
     channels = {
         "acquisition": channel(settings.acquisition_address),

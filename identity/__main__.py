@@ -17,6 +17,8 @@ from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
+from identity.app.people import JUDGED, Judging
+from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
@@ -38,8 +40,12 @@ async def build(service: Service, settings: Settings) -> None:
     books = service.effect(staff.BOOK, OneByOne(members.perform_book), at_once=1, interval=2, attempts=None)
     member_reads = service.effect(staff.MEMBER, OneByOne(members.perform_member), at_once=4, interval=1)
 
+    service.effect(JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4, interval=5)
+    moving = service.effect(MOVE, OneByOne(Moving(service.outbox).perform), at_once=4, interval=1)
+
     service.consume(consumers.CONTACTS, wakes=(reading,))
     service.consume(consumers.STAFF, wakes=(books, member_reads))
+    service.consume(consumers.RENAMES, wakes=(moving,))
     service.consume(*consumers.OTHERS)
 
     access = Access(service.pool, book)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bihuan.common.v1.identifier_pb2 import Identifier
+from bihuan.identity.v1.facts_pb2 import ContactRead
+
 from chassis.outbox import Tx
 from chassis.restate import PAGE, Position, Restatement
 from identity.app import facts
@@ -122,10 +125,8 @@ async def relations(tx: Tx, corp_id: str, after: Position, since: datetime | Non
         return None
     history: dict[tuple[str, str], list[FollowEvent]] = {}
     pairs = [(corp_id, row["contact_id"], row["userid"]) for row in rows]
-    for event in await relations_db.events_of(tx.connection, pairs):
-        history.setdefault((event["contact_id"], event["userid"]), []).append(
-            FollowEvent(event["kind"], event["at"], event["fact_id"])
-        )
+    for one in await relations_db.events_of(tx.connection, pairs):
+        history.setdefault((one.contact_id, one.userid), []).append(one.event)
     for row in rows:
         events = history.get((row["contact_id"], row["userid"]), [])
         if since is None or any(event.at >= since for event in events):
@@ -135,6 +136,7 @@ async def relations(tx: Tx, corp_id: str, after: Position, since: datetime | Non
 
 
 async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
+    """Names only: what else a reading said is not kept here, and comes with the next one."""
     rows = await tx.connection.fetch(
         """
         select c.contact_id, c.sealed_name, c.version, i.sealed as sealed_id
@@ -151,8 +153,12 @@ async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None
     for row in rows:
         began = EPOCH + timedelta(microseconds=row["version"])
         if since is None or began >= since:
-            fact = facts.contact_read(corp_id, row["contact_id"], row["sealed_id"], row["sealed_name"], began)
-            fact.version = row["version"]
+            fact = ContactRead(
+                corp_id=corp_id,
+                contact=Identifier(kind="external_userid", id=row["contact_id"], sealed=row["sealed_id"]),
+                sealed_name=row["sealed_name"],
+                version=row["version"],
+            )
             tx.publish(fact, corp_id=corp_id)
     return (rows[-1]["contact_id"],) if rows else None
 

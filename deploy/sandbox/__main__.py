@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import uvloop
@@ -11,23 +12,30 @@ from aiohttp import web
 from deploy.sandbox import memory
 from deploy.sandbox.api import Api
 from deploy.sandbox.control import Control
+from deploy.sandbox.customers import Customers
 from deploy.sandbox.delivery import Courier
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.shop import ShopApi
+from deploy.sandbox.sending import Sender
+from deploy.sandbox.shop_api import ShopApi
 from deploy.sandbox.sign_in import SignIn
 from deploy.sandbox.world import World
 
 
-def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path | None) -> web.Application:
-    world, faults, courier = World(corps_file, members), Faults(), Courier(gateways)
+def create_app(
+    gateways: list[str], corps_file: Path, members: int, kept: Path | None, attempts: int
+) -> web.Application:
+    world, faults = World(corps_file, members), Faults(attempts=attempts)
+    courier = Courier(gateways, faults)
+    sender = Sender(courier, faults)
     if kept is not None:
         memory.recall(world, kept)
     api = Api(world, faults)
     app = web.Application()
     api.add_routes(app)
-    ShopApi(world).add_routes(app)
+    ShopApi(world, faults).add_routes(app)
     SignIn(world).add_routes(app)
-    Control(world, faults, api, courier).add_routes(app)
+    Customers(world, faults, sender).add_routes(app)
+    Control(world, faults, api, courier, sender).add_routes(app)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -49,9 +57,13 @@ def main() -> None:
     parser.add_argument("--corps", type=Path, required=True)
     parser.add_argument("--members", type=int, default=200)
     parser.add_argument("--memory", type=Path, help="a file that keeps the world from one run to the next")
+    parser.add_argument(
+        "--attempts", type=int, default=int(os.environ.get("SANDBOX_ATTEMPTS", "3")),
+        help="how often a callback is sent at most, 1 to 5",
+    )  # fmt: skip
     arguments = parser.parse_args()
     uvloop.install()
-    app = create_app(arguments.gateway, arguments.corps, arguments.members, arguments.memory)
+    app = create_app(arguments.gateway, arguments.corps, arguments.members, arguments.memory, arguments.attempts)
     web.run_app(app, host="127.0.0.1", port=arguments.port, access_log=None, print=None)
 
 
