@@ -100,7 +100,12 @@ def buys(order: str, buyer: int, one: int, other: int, corrected: int | None) ->
     return said
 
 
-versions = st.integers(1, 9999)
+versions = st.integers(3, 9999)
+# Two customers to begin with; identity may say otherwise later.
+PEOPLE = [
+    f.assigned(0, [("external_userid", 0), ("external_userid", 1), ("yz_open_id", 0)], 1),
+    f.assigned(1, [("external_userid", 2), ("yz_open_id", 1), ("yz_open_id", 2)], 2),
+]
 histories = st.lists(
     st.one_of(
         st.builds(lambda c, e, s, v: [f.related(c, e, s, v)], contacts, employees, spans(), versions),
@@ -119,7 +124,7 @@ histories = st.lists(
     ),
     min_size=6,
     max_size=30,
-).map(lambda parts: [message for part in parts for message in part])  # fmt: skip
+).map(lambda parts: PEOPLE + [message for part in parts for message in part])  # fmt: skip
 
 
 def newest(messages: Sequence[Any], kind: str, key: Callable[[Any], Any]) -> dict[Any, Any]:
