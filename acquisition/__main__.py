@@ -14,18 +14,16 @@ from acquisition.rpc.channels import ChannelServicer
 from acquisition.rpc.live_codes import LiveCodeServicer
 from acquisition.settings import Settings
 from chassis.dead_letter_servicer import DeadLetterServicer
-from chassis.effects import EffectWorker, OneByOne
+from chassis.effects import OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 
 
 async def build(service: Service) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, service.settings.stream_replicas)
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
-    making = EffectWorker(service.pool, live_codes.KIND, OneByOne(codes.perform), at_once=4)
-    service.on_close(making.drain)
-    contact_ways = service.loop("contact-ways", making.work, interval=1)
+    contact_ways = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)
 
     service.consume(*consumers.DURABLES)
     service.serve(

@@ -20,16 +20,17 @@ async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:
         tx,
         [
             Added(
-                fact.corp_id,
-                fact.id,
-                fact.message.contact.id,
-                fact.message.contact.sealed,
-                fact.message.userid,
-                fact.message.state,
-                fact.message.half,
-                fact.message.sealed_welcome_code,
-                fact.message.at.ToDatetime(UTC),
-                fact.message.arrived_at.ToDatetime(UTC),
+                corp_id=fact.corp_id,
+                touch_id=fact.id,
+                contact_id=fact.message.contact.id,
+                sealed_contact=fact.message.contact.sealed,
+                userid=fact.message.userid,
+                state=fact.message.state,
+                half=fact.message.half,
+                sealed_welcome_code=fact.message.sealed_welcome_code,
+                agent_id=fact.message.agent_id,
+                added_at=fact.message.at.ToDatetime(UTC),
+                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
             )
             for fact in facts
         ],
@@ -47,8 +48,13 @@ DURABLES = (
         (ContactAdded,),
         acquire_on_contact_added,
         ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
+        idempotent=True,
     ),
     Durable(
-        "acquisition-place-on-identifiers-assigned", "IDENTITY", (IdentifiersAssigned,), place_on_identifiers_assigned
+        "acquisition-place-on-identifiers-assigned",
+        "IDENTITY",
+        (IdentifiersAssigned,),
+        place_on_identifiers_assigned,
+        idempotent=True,
     ),
 )

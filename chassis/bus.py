@@ -14,8 +14,17 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.api import (
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+    StreamSource,
+)
+from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
+from nats.js.kv import KeyValue
 
 from chassis.errors import Unavailable
 from chassis.facts import Fact
@@ -27,6 +36,8 @@ DEDUPLICATION_SECONDS = 600.0
 # Longest wait for an ack seen while a cluster elected a new leader: 10.7 s.
 PUBLISH_SECONDS = 25.0
 CLOCK_SECONDS = 0.1
+# JetStream's code for "there is a stream of this name with other settings".
+STREAM_NAME_IN_USE = 10058
 
 
 async def connect(url: str, name: str) -> Client:
@@ -68,7 +79,7 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
     """
     for name, subjects in streams.items():
         try:
-            config = (await _ask(js, f"STREAM.INFO.{name}", {}))["config"]
+            config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
         except NotFoundError:
             await js.add_stream(_new_stream(name, list(subjects), replicas))
             continue
@@ -76,7 +87,44 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
         if missing or config["num_replicas"] < replicas:
             config["subjects"] += missing
             config["num_replicas"] = max(config["num_replicas"], replicas)
-            await _ask(js, f"STREAM.UPDATE.{name}", config)
+            await ask(js, f"STREAM.UPDATE.{name}", config)
+
+
+async def max_age(js: JetStreamContext, stream: str) -> float:
+    """Seconds that the stream keeps what it holds; 0: for ever."""
+    return float((await ask(js, f"STREAM.INFO.{stream}", {}))["config"]["max_age"] / 1e9)
+
+
+async def declare_archive(
+    js: JetStreamContext, name: str, *, source: str, subject: str, max_age: float, replicas: int
+) -> None:
+    """A stream that copies `subject` from another one and keeps it for `max_age` seconds; widened, never narrowed.
+
+    It takes no subject of its own, and nobody who publishes waits for it.
+    """
+    try:
+        config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
+    except NotFoundError:
+        await js.add_stream(
+            StreamConfig(
+                name=name,
+                sources=[StreamSource(name=source, filter_subject=subject)],
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=max_age,
+                num_replicas=replicas,
+                compression=StoreCompression.S2,
+                allow_direct=True,
+            )
+        )
+        return
+    wider = {
+        # 0: for ever.
+        "max_age": max(config["max_age"], int(max_age * 1e9)) if config["max_age"] else 0,
+        "num_replicas": max(config["num_replicas"], replicas),
+    }
+    if any(config[key] != value for key, value in wider.items()):
+        await ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
 
 
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
@@ -94,10 +142,29 @@ def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:
     )
 
 
-async def _ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+async def ask(js: JetStreamContext, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """JetStream's own answer: nats-py's stream settings know fewer fields than a server may have."""
     answer: dict[str, Any] = await js._api_request(f"{js._prefix}.{what}", orjson.dumps(body), timeout=5)
     return answer
+
+
+async def open_bucket(
+    js: JetStreamContext, name: str, *, replicas: int, history: int = 1, ttl: float | None = None
+) -> KeyValue:
+    """The key-value bucket of this name; made with `replicas` and `ttl` (seconds an entry lives) when it is missing.
+
+    One that is there stays as it is, whoever made it. Raises what nats-py raises when JetStream is away.
+    """
+    try:
+        return await js.key_value(name)
+    except BucketNotFoundError:
+        pass
+    try:
+        return await js.create_key_value(KeyValueConfig(bucket=name, history=history, ttl=ttl, replicas=replicas))
+    except BadRequestError as error:
+        if error.err_code != STREAM_NAME_IN_USE:
+            raise
+        return await js.key_value(name)  # another process was faster, with settings of its own
 
 
 class Publisher:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -14,13 +15,12 @@ from google.protobuf.message import Message
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from chassis import dead_letters, metrics
+from chassis import dead_letters, durables, inbox, metrics
 from chassis.batches import Batches
 from chassis.dead_letters import detail_of, reason_of
 from chassis.errors import Invalid
-from chassis.facts import Received, decode, subject_of, type_of
+from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of, type_of
 from chassis.kept import Delivery, KeptFacts, corp_of, position_of
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
@@ -30,6 +30,9 @@ from chassis.pull import Pull
 ACK_WAIT_SECONDS = 30.0
 # For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
 HASTY_ACK_WAIT_SECONDS = 12.0
+# A fact that only another release reads is offered again after this, and named in the log once in a minute.
+UNKNOWN_TYPE_SECONDS = 5.0
+UNKNOWN_TYPE_LOG_SECONDS = 60.0
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
 MOST_REST_SECONDS = 0.05
@@ -49,27 +52,17 @@ class Durable:
     batch: int = 256
     # After this the server gives a fact to another replica; longer than the longest transaction.
     ack_wait_seconds: float = ACK_WAIT_SECONDS
-    # Its facts' subjects end in something more than their type (Fact.subject_suffix).
+    # Its facts' subjects end in something more than their type (new_fact's subject_suffix).
     suffixed: bool = False
+    # A fact that comes twice, or late, changes nothing: such a handler needs no inbox, whose row costs more than most
+    # of them write. So it is for projections (chassis.projection), and for what follows only from rows that changed.
+    idempotent: bool = False
 
 
 async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
     """One transaction: inbox, effects, new facts. Returns how many of the facts had not been taken before."""
     async with outbox.transaction() as tx:
-        rows = await tx.connection.fetch(
-            "insert into inbox (corp_id, durable, fact_id)"
-            " select c, $1, f from unnest($2::text[], $3::text[]) as t(c, f) order by c, f"
-            " on conflict do nothing returning corp_id, fact_id",
-            durable.name,
-            [fact.corp_id for fact in facts],
-            [fact.id for fact in facts],
-        )
-        new = {(row["corp_id"], row["fact_id"]) for row in rows}
-        fresh: list[Received] = []
-        for fact in facts:
-            if (fact.corp_id, fact.id) in new:
-                new.discard((fact.corp_id, fact.id))
-                fresh.append(fact)
+        fresh = facts if durable.idempotent else await inbox.keep_new(tx.connection, durable.name, facts)
         if fresh:
             await durable.handle(tx, fresh)
     return len(fresh)
@@ -95,6 +88,7 @@ class Consumer:
         self._replicas = replicas
         self._after = after
         self._types = {type_of(message): message for message in durable.types}
+        self._name_at: dict[str, float] = {}
         self._parking = parking or Parking(outbox.pool)
         self._lane = self._parking.lane(durable.name)
         self._batches = Batches(durable.name, self._commit, self._dead_letter, stopping=lambda: self._stopping)
@@ -108,20 +102,15 @@ class Consumer:
         return {"running": self._pull is not None and not self._stopping, "parkedCorps": len(self._lane.parked)}
 
     async def declare(self) -> None:
-        """Create-or-update: a durable made implicitly would keep its first settings for ever."""
-        await self._js.add_consumer(
+        """Creates the durable, or brings it up to this release (chassis.durables.declare)."""
+        end = ".>" if self.durable.suffixed else ""
+        await durables.declare(
+            self._js,
             self.durable.stream,
-            ConsumerConfig(
-                durable_name=self.durable.name,
-                filter_subjects=[
-                    subject_of(message) + (".>" if self.durable.suffixed else "") for message in self.durable.types
-                ],
-                deliver_policy=DeliverPolicy.ALL,
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=self.durable.ack_wait_seconds,
-                max_deliver=-1,
-                max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
-            ),
+            self.durable.name,
+            [subject_of(message) + end for message in self.durable.types],
+            ack_wait_seconds=self.durable.ack_wait_seconds,
+            max_ack_pending=2 * self.durable.batch * max(1, self._replicas),
         )
 
     async def run(self) -> None:
@@ -178,9 +167,14 @@ class Consumer:
         started, cpu = time.perf_counter(), time.thread_time()
         facts: list[Delivered] = []
         for message in messages:
+            if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:
+                await message.ack()
+                continue
             try:
                 fact = decode(self._types, message.subject, message.headers or {}, message.data)
                 facts.append((message, fact))
+            except TypeUnknown as error:
+                await self._leave(message, error)
             except Invalid as error:
                 await self._batches.give_up((message, None), error)
         # By corp, so that halving soon leaves a bad corp alone with itself.
@@ -195,6 +189,15 @@ class Consumer:
             ms=round((time.perf_counter() - started) * 1000, 1),
             cpu_ms=round((time.thread_time() - cpu) * 1000, 1),
         )
+
+    async def _leave(self, message: Delivery, error: TypeUnknown) -> None:
+        """Gives back what only another release reads: it waits on the server until that one runs."""
+        metrics.UNKNOWN_TYPES.labels(self.durable.name, error.type_name).inc()
+        now = time.monotonic()
+        if now >= self._name_at.get(error.type_name, 0.0):
+            self._name_at[error.type_name] = now + UNKNOWN_TYPE_LOG_SECONDS
+            log.warning("fact_of_unknown_type", durable=self.durable.name, type=error.type_name)
+        await message.nak(delay=UNKNOWN_TYPE_SECONDS * (0.5 + random.random()))
 
     async def _commit(self, facts: Sequence[Delivered]) -> int:
         """Handles these facts in one transaction, but for those of parked corps, which are kept; acks all of them."""

@@ -42,7 +42,7 @@ class EffectWorker:
     """`work` fits `chassis.loops.Loop`. What stays unsettled is claimed again when its lease has run out."""
 
     def __init__(
-        self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int, attempts: int = MOST_ATTEMPTS
+        self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int, attempts: int | None = MOST_ATTEMPTS
     ) -> None:
         self._pool = pool
         self._kind = kind
@@ -62,10 +62,12 @@ class EffectWorker:
             await asyncio.wait(self._calling, return_when=asyncio.FIRST_COMPLETED)
         began = asyncio.get_running_loop().time()
         claims = await scheduled.claim(self._pool, self._kind, self._at_once - len(self._calling))
-        living = [claim for claim in claims if claim.failures < self._attempts]
+        living = []
         for claim in claims:
-            if claim.failures >= self._attempts:  # each of its workers died of it
-                await self._fail(claim, "WORKER_LOST", "the worker ended before the effect did")
+            if self._attempts is not None and claim.failures >= self._attempts:
+                await self._fail(claim, "WORKER_LOST", "each worker ended before the effect did")
+            else:
+                living.append(claim)
         if living:
             for item in await self._prepare(living):
                 self._track(self._call(item, began + scheduled.LEASE_SECONDS - scheduled.CALL_SECONDS))

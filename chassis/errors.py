@@ -9,9 +9,11 @@
     ├── Conflict           two writers met; try again
     ├── Precondition       right request, wrong moment
     ├── Limited            too much, too often
-    └── Unavailable        something we stand on is away; try again
+    ├── TimedOut           the work outgrew its time bound; the same again would too
+    ├── Unavailable        something we stand on is away; try again
+    └── Broken             our own fault: an answer that must not leave
 
-Each transport has one table (`chassis.rpc`, `gateway.problems`); nobody else maps errors.
+Each transport has one table (`chassis.guard`, `gateway.problems`); nobody else maps errors.
 """
 
 from __future__ import annotations
@@ -67,5 +69,13 @@ class Limited(DomainError):
     pass
 
 
+class TimedOut(DomainError):
+    pass
+
+
 class Unavailable(DomainError):
+    pass
+
+
+class Broken(DomainError):
     pass

@@ -19,17 +19,27 @@ from uuid_utils import uuid7
 from chassis.errors import Invalid
 
 SUBJECT_PREFIX = "evt."
+# Header of a fact that is sent again to one durable only: the others pass it over, however long ago they took it.
+FOR_DURABLE = "for-durable"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact to be published. `subject_suffix` narrows the subject (STAFF: corp and recipient)."""
+    """A fact to be published."""
 
     id: str
     corp_id: str
     subject: str
     headers: dict[str, str]
     payload: bytes
+
+
+class TypeUnknown(Invalid):
+    """A well-formed fact that another release knows how to read: it waits for that one, and is no poison."""
+
+    def __init__(self, type_name: str, expected: str) -> None:
+        super().__init__("FACT_TYPE_UNKNOWN", f"no handler for {type_name}", field="ce-type", expected=expected)
+        self.type_name = type_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,10 @@ def subject_of(message: Message | type[Message]) -> str:
 def new_fact(
     message: Message, *, corp_id: str, source: str, fact_id: str | None = None, subject_suffix: str = ""
 ) -> Fact:
-    """Dresses a message as a fact; without `fact_id` it gets a new one."""
+    """Dresses a message as a fact; without `fact_id` it gets a new one.
+
+    `subject_suffix` narrows the subject (STAFF: corp and recipient).
+    """
     identity = fact_id or str(uuid7())
     name = type_of(message)
     headers = {
@@ -76,14 +89,17 @@ def new_fact(
 
 
 def decode(types: Mapping[str, type[Message]], subject: str, headers: Mapping[str, str], payload: bytes) -> Received:
-    """Raises Invalid when an attribute is missing, the type is not one of `types`, or the body does not parse."""
+    """Raises TypeUnknown for a type that is not one of `types`; Invalid when an attribute is missing, the type is not
+    what the subject says, or the body does not parse."""
     for attribute in ("ce-id", "ce-type", "corp-id"):
         if not headers.get(attribute):
             raise Invalid("FACT_WITHOUT_ATTRIBUTE", f"header {attribute} is missing", field=attribute)
     name = headers["ce-type"]
+    if not f"{subject}.".startswith(f"{SUBJECT_PREFIX}{name}."):
+        raise Invalid("FACT_TYPE_ASTRAY", f"{name} does not belong to {subject}", field="ce-type", expected=subject)
     message_class = types.get(name)
     if message_class is None:
-        raise Invalid("FACT_TYPE_UNKNOWN", f"no handler for {name}", field="ce-type", expected=", ".join(types))
+        raise TypeUnknown(name, ", ".join(types))
     try:
         message = message_class.FromString(payload)
     except DecodeError as error:

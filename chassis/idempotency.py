@@ -28,12 +28,27 @@ FORGET_ROWS = 5000
 
 Answer = TypeVar("Answer", bound=Message)
 
-_key: ContextVar[str] = ContextVar("idempotency_key", default="")
+
+class _Key:
+    """The current call's key; shared by all tasks of the call."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.was_used = False
+
+
+_key: ContextVar[_Key | None] = ContextVar("idempotency_key", default=None)
 
 
 def enter(key: str) -> None:
     """Makes the call's key the current one; empty for none."""
-    _key.set(key)
+    _key.set(_Key(key))
+
+
+def was_ignored() -> bool:
+    """True when the current call came with a key and nobody has kept its promise."""
+    key = _key.get()
+    return key is not None and bool(key.value) and not key.was_used
 
 
 class IdempotentRequests:
@@ -47,10 +62,11 @@ class IdempotentRequests:
 
         Raises Conflict while the key is in use, Precondition when it stood for another request.
         """
-        key = _key.get()
-        if not key:
+        current = _key.get()
+        if current is None or not current.value:
             async with self._outbox.transaction() as tx:
                 return await create(tx)
+        key, current.was_used = current.value, True
         me = caller()
         body = base64.b64encode(request.SerializeToString(deterministic=True)).decode()
         request_id = self._identifiers.id_of(me.corp_id, type_of(request), body)
@@ -60,8 +76,11 @@ class IdempotentRequests:
             if not await tx.connection.fetchval("select pg_try_advisory_xact_lock(hashtextextended($1, 1))", lock):
                 raise Conflict("IDEMPOTENCY_KEY_IN_USE", "the first request with this key is at work", field=FIELD)
             known = await tx.connection.fetchrow(
-                "select request_id, sealed_answer from idempotent_requests"
-                " where corp_id = $1 and caller = $2 and key = $3",
+                """
+                select request_id, sealed_answer
+                from idempotent_requests
+                where (corp_id, caller, key) = ($1, $2, $3)
+                """,
                 *row_key,
             )
             if known is not None:
@@ -75,8 +94,10 @@ class IdempotentRequests:
             answer = await create(tx)
             stored = base64.b64encode(answer.SerializeToString()).decode()
             await tx.connection.execute(
-                "insert into idempotent_requests (corp_id, caller, key, request_id, sealed_answer)"
-                " values ($1, $2, $3, $4, $5)",
+                """
+                insert into idempotent_requests (corp_id, caller, key, request_id, sealed_answer)
+                values ($1, $2, $3, $4, $5)
+                """,
                 *row_key,
                 request_id,
                 self._sealer.seal(me.corp_id, stored),
@@ -87,8 +108,15 @@ class IdempotentRequests:
 async def forget_old(pool: Pool) -> int:
     """Deletes keys that are older than a day, some thousand at a time."""
     status = await pool.execute(
-        "delete from idempotent_requests where ctid in (select ctid from idempotent_requests"
-        " where at < now() - make_interval(hours => $1) limit $2)",
+        """
+        delete from idempotent_requests
+        where ctid in (
+            select ctid
+            from idempotent_requests
+            where at < now() - make_interval(hours => $1)
+            limit $2
+        )
+        """,
         KEEP_HOURS,
         FORGET_ROWS,
     )

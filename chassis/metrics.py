@@ -6,6 +6,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FACTS = Counter("bihuan_facts_taken_total", "Facts that took effect", ["durable"])
 DEAD_LETTERS = Counter("bihuan_dead_letters_total", "Facts that could not be taken", ["durable", "reason"])
+UNKNOWN_TYPES = Counter(
+    "bihuan_facts_of_unknown_type_total",
+    "Facts left to another release",
+    ["durable", "type"],
+)
 PARKED_CORPS = Gauge("bihuan_parked_corps", "Corps whose work is set aside", ["durable"])
 PARKED_FACTS = Counter("bihuan_parked_facts_total", "Facts kept for a parked corp", ["durable"])
 CONSUMER_RUNS = Gauge("bihuan_consumer_running", "1 while a durable is fed, 0 while it is not", ["durable"])

@@ -7,23 +7,25 @@ than ten seconds, under the same ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import orjson
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
+from chassis import outbox_rows
 from chassis.bus import publish_until_confirmed
 from chassis.errors import Unavailable
 from chassis.facts import Fact, new_fact
+from chassis.outbox_rows import Batches, BatchKey
 from chassis.pool import Connection, Pool, is_transient
 
-SWEEP_AGE_SECONDS = 10
+SWEEP_AGE_SECONDS = 10.0
+SWEEP_BATCHES = 16
 SWEEP_ROWS = 500
 # Inside the transaction that holds the rows.
 SWEEP_SECONDS = 3.0
-DELETE_ROWS = 500
+DELETE_BATCHES = 500
 
 
 class Tx:
@@ -48,7 +50,7 @@ class Outbox:
         self.pool = pool
         self._js = js
         self._source = source
-        self._published: list[Fact] = []
+        self._published: list[BatchKey] = []
         self._publishing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -60,66 +62,63 @@ class Outbox:
                     tx = Tx(connection, self._source)
                     yield tx
                     if tx.facts:
-                        await _insert(connection, tx.facts)
+                        batches = await outbox_rows.insert(connection, tx.facts)
             except Exception as error:
                 if connection.is_closed() and not is_transient(error):
                     # Whatever it looks like: what was asked of a connection that died is not at fault.
                     raise Unavailable("STORE_AWAY", repr(error)) from error
                 raise
         if tx.facts:
-            task = asyncio.create_task(self._publish(tx.facts))
+            task = asyncio.create_task(self._publish(tx.facts, batches))
             self._publishing.add(task)
             task.add_done_callback(self._publishing.discard)
 
-    async def _publish(self, facts: Iterable[Fact]) -> None:
-        confirmed = await publish_until_confirmed(self._js, facts)
-        self._published += confirmed
+    async def _publish(self, facts: Sequence[Fact], batches: Batches) -> None:
+        confirmed = {fact.id for fact in await publish_until_confirmed(self._js, facts)}
+        self._published += [key for key, batch in batches.items() if all(fact.id in confirmed for fact in batch)]
 
     async def delete_published(self) -> int:
-        """Removes confirmed rows, many at a time; a crash before it only means that the sweeper repeats them."""
-        batch, self._published = self._published[:DELETE_ROWS], self._published[DELETE_ROWS:]
-        if not batch:
+        """Removes confirmed batches, many at a time; a crash before it only means that the sweeper repeats them."""
+        keys, self._published = self._published[:DELETE_BATCHES], self._published[DELETE_BATCHES:]
+        if not keys:
             return 0
         try:
-            await self.pool.execute(
-                "delete from outbox where (corp_id, fact_id) in (select * from unnest($1::text[], $2::uuid[]))",
-                [fact.corp_id for fact in batch],
-                [fact.id for fact in batch],
-            )
+            async with self.pool.acquire() as connection:
+                await outbox_rows.delete(connection, keys)
         except BaseException:
-            self._published += batch
+            self._published += keys
             raise
-        return len(batch)
+        return len(keys)
 
     async def sweep(self) -> int:
-        """Publishes rows that nobody confirmed for ten seconds. Skips what another replica is sweeping."""
+        """Publishes what nobody confirmed for ten seconds; returns how many facts got their ack. Skips what another
+        replica is sweeping."""
+        return await self._sweep_batches() + await self._sweep_singles()
+
+    async def _sweep_batches(self) -> int:
         async with self.pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(
-                "select corp_id, fact_id, subject, headers, payload from outbox"
-                " where created_at < now() - make_interval(secs => $1)"
-                " order by created_at limit $2 for update skip locked",
-                SWEEP_AGE_SECONDS,
-                SWEEP_ROWS,
-            )
-            facts = [
-                Fact(r["fact_id"], r["corp_id"], r["subject"], orjson.loads(r["headers"]), r["payload"]) for r in rows
-            ]
-            confirmed = await publish_until_confirmed(self._js, facts, seconds=SWEEP_SECONDS)
-            await connection.execute(
-                "delete from outbox where (corp_id, fact_id) in (select * from unnest($1::text[], $2::uuid[]))",
-                [fact.corp_id for fact in confirmed],
-                [fact.id for fact in confirmed],
-            )
-            known = {fact.id for fact in confirmed}
-            left = [fact for fact in facts if fact.id not in known]
-            # Behind the others, so that one that cannot be published does not keep them.
-            await connection.execute(
-                "update outbox set created_at = now() where (corp_id, fact_id) in"
-                " (select * from unnest($1::text[], $2::uuid[]))",
-                [fact.corp_id for fact in left],
-                [fact.id for fact in left],
-            )
+            batches = await outbox_rows.lock_older(connection, SWEEP_AGE_SECONDS, SWEEP_BATCHES)
+            facts = [fact for batch in batches.values() for fact in batch]
+            confirmed = {fact.id for fact in await publish_until_confirmed(self._js, facts, seconds=SWEEP_SECONDS)}
+            left = {key: [fact for fact in batch if fact.id not in confirmed] for key, batch in batches.items()}
+            await outbox_rows.delete(connection, [key for key, batch in left.items() if not batch])
+            await outbox_rows.put_behind(connection, {key: batch for key, batch in left.items() if batch})
         return len(confirmed)
+
+    async def _sweep_singles(self) -> int:
+        """What a replica of the release before left."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            facts = await outbox_rows.lock_older_singles(connection, SWEEP_AGE_SECONDS, SWEEP_ROWS)
+            confirmed = await publish_until_confirmed(self._js, facts, seconds=SWEEP_SECONDS)
+            await outbox_rows.delete_singles(connection, confirmed)
+            known = {fact.id for fact in confirmed}
+            await outbox_rows.put_singles_behind(connection, [fact for fact in facts if fact.id not in known])
+        return len(confirmed)
+
+    async def waiting(self) -> int:
+        """Facts that were committed and are not known to be confirmed."""
+        async with self.pool.acquire() as connection:
+            return await outbox_rows.count(connection)
 
     async def drain(self) -> None:
         """Waits for what is being published and removes it."""
@@ -127,15 +126,3 @@ class Outbox:
             await asyncio.wait(self._publishing, timeout=5)
         while await self.delete_published():
             pass
-
-
-async def _insert(connection: Connection, facts: list[Fact]) -> None:
-    await connection.execute(
-        "insert into outbox (corp_id, fact_id, subject, headers, payload)"
-        " select * from unnest($1::text[], $2::uuid[], $3::text[], $4::jsonb[], $5::bytea[])",
-        [fact.corp_id for fact in facts],
-        [fact.id for fact in facts],
-        [fact.subject for fact in facts],
-        [orjson.dumps(fact.headers).decode() for fact in facts],
-        [fact.payload for fact in facts],
-    )

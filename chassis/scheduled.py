@@ -185,11 +185,13 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
         )
 
 
-async def fail(connection: Connection, kind: str, claim: Claim, *, reason: str, detail: str, attempts: int) -> bool:
+async def fail(
+    connection: Connection, kind: str, claim: Claim, *, reason: str, detail: str, attempts: int | None
+) -> bool:
     """Gives a row back after an attempt that failed, later each time; true when it became a dead letter instead.
 
-    That is so after `attempts` failures in a row; call it inside a transaction. One that was asked for again
-    meanwhile begins anew.
+    That is so after `attempts` failures in a row, never when None; call it inside a transaction. One that was asked
+    for again meanwhile begins anew.
     """
     status = await connection.fetchval(
         """
@@ -197,7 +199,7 @@ async def fail(connection: Connection, kind: str, claim: Claim, *, reason: str, 
         set lease_until = null,
             failures = case when d.generation = $4 then d.failures + 1 else 0 end,
             attempts = case when d.generation = $4 then d.attempts else 0 end,
-            status = case when d.generation = $4 and d.failures + 1 >= $6 then 'done' else 'due' end,
+            status = case when d.generation = $4 and d.failures + 1 >= $6::int then 'done' else 'due' end,
             outcome = case when d.generation = $4 and d.failures + 1 >= $6 then $7 end,
             done_at = case when d.generation = $4 and d.failures + 1 >= $6 then now() end,
             due_at = case when d.generation = $4

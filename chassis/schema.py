@@ -1,13 +1,19 @@
-"""Forward-only migrations: numbered SQL files, each applied once, checksummed, one transaction each."""
+"""Forward-only migrations: numbered SQL files, each applied once and checksummed, in one transaction unless it asks
+otherwise."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
 import asyncpg
 
 CHASSIS = Path(__file__).parent / "migrations"
+# The first line of a file whose statements are run one by one, each in a transaction of its own: `concurrently` wants
+# that. Such a file must bear to be run again after it was cut off.
+ONE_BY_ONE = "-- statement by statement\n"
+LOCK_SECONDS = 0.2
 
 
 def read_folder(folder: Path) -> list[tuple[str, str]]:
@@ -27,7 +33,7 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
     """
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", f"migrate:{schema}")
+        await _lock(connection, schema)
         # A service's role owns its schema and may not make others, not even "if not exists".
         if not await connection.fetchval("select true from pg_namespace where nspname = $1", schema):
             await connection.execute(f'create schema "{schema}"')
@@ -46,12 +52,31 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
                     if known[owner, name] != digest:
                         raise ValueError(f"{schema}: {name} was edited after it was applied")
                     continue
-                async with connection.transaction():
-                    await connection.execute(sql)
-                    await connection.execute(
-                        "insert into migrations (owner, name, sha256) values ($1, $2, $3)", owner, name, digest
-                    )
+                await _apply(connection, owner, name, sql, digest)
                 applied.append(name)
         return applied
     finally:
         await connection.close()
+
+
+async def _lock(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> None:
+    """Asks again and again: one who waits inside a statement is waited for by another's `create index concurrently`."""
+    while True:
+        if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"migrate:{schema}"):
+            return
+        await asyncio.sleep(LOCK_SECONDS)
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], owner: str, name: str, sql: str, digest: str) -> None:
+    note = ("insert into migrations (owner, name, sha256) values ($1, $2, $3)", owner, name, digest)
+    if not sql.startswith(ONE_BY_ONE):
+        async with connection.transaction():
+            await connection.execute(sql)
+            await connection.execute(*note)
+        return
+    # An index that is built beside writers waits for the transactions of each.
+    await connection.execute("set lock_timeout to 0")
+    for statement in sql.removesuffix(";\n").split(";\n"):
+        await connection.execute(statement)
+    await connection.execute("set lock_timeout to '5s'")
+    await connection.execute(*note)

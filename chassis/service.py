@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
-from chassis.effects import EffectHandler, EffectWorker
+from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
@@ -76,10 +77,13 @@ class Service:
         self._loops.append(loop)
         return loop
 
-    def effect(self, kind: str, handler: EffectHandler, *, at_once: int, interval: float, attempts: int) -> Loop:
+    def effect(
+        self, kind: str, handler: EffectHandler, *, at_once: int, interval: float, attempts: int | None = MOST_ATTEMPTS
+    ) -> Loop:
         """Performs the scheduled jobs of one kind, up to `at_once` calls at a time, drained before the process ends.
 
-        A job whose attempts raise goes to the dead letters after `attempts` in a row.
+        A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
+        is never given up but tried every ten minutes.
         """
         worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
         self._effects.append(worker)
@@ -117,7 +121,7 @@ class Service:
 
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
-        counts = {"outbox": await self.pool.fetchval("select count(*) from outbox")}
+        counts = {"outbox": await self.outbox.waiting()}
         for row in await self.pool.fetch(
             "select kind, count(*) as n from due_rows"
             " where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
@@ -137,6 +141,8 @@ class Service:
 
         self.loop("outbox-delete", self.outbox.delete_published, interval=0.2)
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
+        inbox_days = timedelta(days=self.settings.inbox_days)
+        self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
         self.loop("parking", self._look_after_parked, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)

@@ -8,7 +8,7 @@ from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grp
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
-from chassis.effects import EffectWorker, OneByOne
+from chassis.effects import OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
@@ -22,32 +22,32 @@ from engagement.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
 
-    welcoming = EffectWorker(
-        service.pool,
+    welcoming = service.effect(
         welcomes.KIND,
         Welcomes(service.outbox, voice, service.sealer),
         at_once=settings.welcomes_at_once,
+        interval=0.25,
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
-    messages = AlertMessages(service.outbox, voice, service.sealer, gather)
-    messaging = EffectWorker(service.pool, alerts.KIND, OneByOne(messages.perform), at_once=8)
-    service.on_close(welcoming.drain)
-    service.on_close(messaging.drain)
+    messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
+    service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
+    service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)
-    welcome_loop = service.loop("welcomes", welcoming.work, interval=0.25)
-    service.loop("app-messages", messaging.work, interval=0.5)
-    service.consume(*handlers.welcome_durables(), wakes=(welcome_loop,))
+    service.consume(*handlers.welcome_durables(), wakes=(welcoming,))
     service.consume(*handlers.alert_durables())
 
     service.serve(
-        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.pool, service.once)
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.outbox, service.once)
     )
-    service.serve(alert_service_pb2_grpc.add_AlertServiceServicer_to_server, AlertServicer(service.pool))
+    service.serve(
+        alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
+        AlertServicer(service.pool, service.sealer, service.corps),
+    )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),

@@ -7,16 +7,20 @@ from datetime import UTC, timedelta
 
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
-from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
 
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
+from chassis.errors import Invalid
 from chassis.facts import Received
+from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, welcomes
 from engagement.db import names
 from engagement.db.welcomes import hasten
+from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
 from engagement.settings import Settings
 
 
@@ -56,28 +60,23 @@ class Handlers:
                 newest[key] = fact.message
         await names.save_staff(tx.connection, [(*key, m.sealed_name, m.version) for key, m in newest.items()])
 
+    async def deliver_on_staff_alerted(self, tx: Tx, facts: Sequence[Received]) -> None:
+        await self._deliver(tx, [_alerted(fact.message) for fact in facts])
+
     async def deliver_on_alert_raised(self, tx: Tx, facts: Sequence[Received]) -> None:
-        raised = [
-            alerts.Alert(
-                fact.corp_id,
-                fact.message.alert_id,
-                fact.message.userid,
-                AlertKind.Name(fact.message.kind),
-                fact.message.contact_id,
-                fact.message.mall_id,
-                fact.message.order_id,
-                fact.message.amount.amount,
-                fact.message.at.ToDatetime(UTC),
-                fact.message.arrived_at.ToDatetime(UTC),
-            )
-            for fact in facts
-        ]
+        """What the release before states: payments, and no other details."""
+        await self._deliver(tx, [_alerted(as_staff_alerted(fact.message)) for fact in facts])
+
+    async def _deliver(self, tx: Tx, alerted: Sequence[alerts.Alerted]) -> None:
         await alerts.take(
             tx,
-            raised,
+            alerted,
             timedelta(seconds=self._settings.alert_gather_seconds),
             timedelta(seconds=self._settings.alert_fresh_seconds),
         )
+
+    async def place_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
+        await place_staff(tx, [fact.message for fact in facts])
 
     def welcome_durables(self) -> tuple[Durable, ...]:
         return (
@@ -87,9 +86,22 @@ class Handlers:
                 (CustomerAcquired,),
                 self.welcome_on_customer_acquired,
                 ack_wait_seconds=HASTY_ACK_WAIT_SECONDS,
+                idempotent=True,
             ),
-            Durable("engagement-name-on-contact-read", "IDENTITY", (ContactRead,), self.name_on_contact_read),
-            Durable("engagement-name-on-staff-placed", "IDENTITY", (StaffPlaced,), self.name_on_staff_placed),
+            Durable(
+                "engagement-name-on-contact-read",
+                "IDENTITY",
+                (ContactRead,),
+                self.name_on_contact_read,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-name-on-staff-placed",
+                "IDENTITY",
+                (StaffPlaced,),
+                self.name_on_staff_placed,
+                idempotent=True,
+            ),
         )
 
     def alert_durables(self) -> tuple[Durable, ...]:
@@ -100,5 +112,55 @@ class Handlers:
                 (StaffAlertRaised,),
                 self.deliver_on_alert_raised,
                 suffixed=True,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-deliver-on-staff-alerted",
+                "STAFF",
+                (StaffAlerted,),
+                self.deliver_on_staff_alerted,
+                suffixed=True,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-place-on-staff-placed",
+                "IDENTITY",
+                (StaffPlaced,),
+                self.place_on_staff_placed,
+                idempotent=True,
             ),
         )
+
+
+def _alerted(said: StaffAlerted) -> alerts.Alerted:
+    """Raises Invalid for details that this release has no words for."""
+    return alerts.Alerted(
+        corp_id=said.corp_id,
+        alert_id=said.alert_id,
+        userid=said.userid,
+        cause=said.cause,
+        contact_id=said.contact_id,
+        importance=Importance.Name(said.importance).removeprefix("IMPORTANCE_"),
+        next_step=NextStep.Name(said.next_step).removeprefix("NEXT_STEP_"),
+        at=said.at.ToDatetime(UTC),
+        arrived_at=said.arrived_at.ToDatetime(UTC),
+        details=_details(said),
+    )
+
+
+def _details(said: StaffAlerted) -> Details:
+    match said.WhichOneof("details"):
+        case "order_paid":
+            paid = said.order_paid
+            return OrderPaid(paid.mall_id, paid.order_id, paid.paid.amount, paid.paid.currency)
+        case "order_refunded":
+            refund = said.order_refunded
+            return OrderRefunded(
+                refund.mall_id, refund.order_id, refund.refund_id, refund.refunded.amount, refund.refunded.currency
+            )
+        case "friend_added":
+            return FriendAdded(said.friend_added.channel_id, said.friend_added.returning)
+        case "friend_lost":
+            lost = said.friend_lost
+            return FriendLost(lost.added_at.ToDatetime(UTC) if lost.HasField("added_at") else None)
+    raise Invalid("ALERT_WITHOUT_DETAILS", field="details", expected="details of a kind that this release knows")

@@ -33,17 +33,21 @@ class Edge:
         self.sealer = sealer
         self._identifiers = identifiers
 
-    def identifier(self, corp_id: str, kind: str, value: str) -> Identifier | None:
+    def identifier(self, corp_id: str, kind: str, value: str, scope: str = "") -> Identifier | None:
         """None when the value names nobody."""
-        name = self._identifiers.name(corp_id, kind, value)
-        return Identifier(kind=name.kind, id=name.id, sealed=name.sealed) if name is not None else None
+        name = self._identifiers.name(corp_id, kind, value, scope)
+        if name is None:
+            return None
+        return Identifier(kind=name.kind, id=name.id, sealed=name.sealed, scope=name.scope)
 
     async def accept(self, message: Message, *, corp_id: str, content: tuple[str, ...]) -> None:
         """Publishes under an id made of the content, so that a re-send and its original are one fact.
 
         Raises Unavailable when it is not confirmed in time: the sender then sends again.
         """
-        fact_id = hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]
-        await publish(
-            self._js, new_fact(message, corp_id=corp_id, source="gateway", fact_id=fact_id), timeout=CONFIRM_SECONDS
-        )
+        fact = new_fact(message, corp_id=corp_id, source="gateway", fact_id=content_id(corp_id, content))
+        await publish(self._js, fact, timeout=CONFIRM_SECONDS)
+
+
+def content_id(corp_id: str, content: tuple[str, ...]) -> str:
+    return hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]

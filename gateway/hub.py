@@ -1,5 +1,8 @@
 """All open streams of a process over one subscription to STAFF: fanned out in memory to bounded queues; what a client
 missed is read back from the stream directly. The event id is the message's sequence.
+
+A subject of STAFF is type, corp and recipient. Who reads is told of every type: a reader is known by the subject's end
+alone, its *address*: `.corp.recipient`, or `.corp.` for a whole corp.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -16,10 +20,14 @@ from nats.js.errors import APIError, NotFoundError
 from prometheus_client import Counter, Gauge
 
 from chassis.errors import Limited, Unavailable
+from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.pull import Pull
 
 STREAM = "STAFF"
+# Types of facts, without their package, are one token of a subject.
+ANY_TYPE = STREAMS[STREAM][0].removesuffix(">") + "*"
+TYPE_END = ANY_TYPE.count(".") + 1
 # A reader that falls this far behind is dropped and resumes by its last id.
 QUEUE = 256
 MOST_STREAMS = 5000
@@ -33,19 +41,21 @@ DROPPED = Counter("bihuan_streams_dropped_total", "Live streams whose reader too
 
 @dataclass(frozen=True, slots=True)
 class Event:
+    """A message of STAFF as every reader gets it: put into words once, however many read it."""
+
     sequence: int
-    subject: str
-    payload: bytes
+    text: bytes
 
 
-NOTHING = Event(0, "", b"")
+NOTHING = Event(0, b"")
+Encode: TypeAlias = Callable[[int, str, bytes], bytes]
 
 
 @dataclass(eq=False)
 class Reader:
     """One open stream. `abort` breaks its connection: a reader that takes nothing would never hear of an end."""
 
-    subject: str
+    address: str
     abort: Callable[[], None]
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
 
@@ -53,9 +63,11 @@ class Reader:
 class Hub:
     """All streams of this process over one subscription."""
 
-    def __init__(self, js: JetStreamContext) -> None:
+    def __init__(self, js: JetStreamContext, encode: Encode) -> None:
+        """`encode` makes what is sent of (sequence, subject, payload); nothing of a type it does not know."""
         self._js = js
-        self._readers: dict[str, set[Reader]] = defaultdict(set)  # by subject, or its beginning for a whole corp
+        self._encode = encode
+        self._readers: dict[str, set[Reader]] = defaultdict(set)  # by address
         self._open = 0
         self._last: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -74,26 +86,27 @@ class Hub:
                     reader.queue.get_nowait()
                 reader.queue.put_nowait(None)
 
-    def join(self, subject: str, abort: Callable[[], None]) -> Reader:
+    def join(self, address: str, abort: Callable[[], None]) -> Reader:
         if self._open >= MOST_STREAMS:
             raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
-        reader = Reader(subject, abort)
-        self._readers[subject].add(reader)
+        reader = Reader(address, abort)
+        self._readers[address].add(reader)
         self._open += 1
         OPEN.set(self._open)
         return reader
 
     def leave(self, reader: Reader) -> None:
-        readers = self._readers.get(reader.subject, set())
+        readers = self._readers.get(reader.address, set())
         if reader in readers:
             readers.discard(reader)
             if not readers:
-                del self._readers[reader.subject]
+                del self._readers[reader.address]
             self._open -= 1
             OPEN.set(self._open)
 
-    async def since(self, sequence: int, subject: str) -> tuple[bool, list[Event]]:
+    async def since(self, sequence: int, address: str) -> tuple[bool, list[Event]]:
         """Events after `sequence`; False when some of them are gone from the stream, or it is too long ago."""
+        subject = ANY_TYPE + address + ("*" if address.endswith(".") else "")
         try:
             state = (await self._js.stream_info(STREAM)).state
             whole = sequence + 1 >= state.first_seq and sequence <= state.last_seq
@@ -107,7 +120,8 @@ class Hub:
                 except NotFoundError:
                     break
                 assert raw.seq is not None
-                events.append(Event(raw.seq, raw.subject or "", raw.data or b""))
+                if text := self._encode(raw.seq, raw.subject or "", raw.data or b""):
+                    events.append(Event(raw.seq, text))
                 position = raw.seq + 1
             return whole, events
         except (NatsError, APIError, asyncio.TimeoutError) as error:
@@ -148,13 +162,21 @@ class Hub:
                     sequence = message.metadata.sequence.stream
                     if self._last is None or sequence > self._last:
                         self._last = sequence
-                        self._fan_out(Event(sequence, message.subject, message.data))
+                        self._fan_out(sequence, message.subject, message.data)
         finally:
             await pull.close()
 
-    def _fan_out(self, event: Event) -> None:
-        whole_corp = event.subject.rpartition(".")[0] + "."
-        for reader in (*self._readers.get(event.subject, ()), *self._readers.get(whole_corp, ())):
+    def _fan_out(self, sequence: int, subject: str, payload: bytes) -> None:
+        corp_id, _, recipient = subject.split(".", TYPE_END)[-1].rpartition(".")
+        readers = (
+            *self._readers.get(f".{corp_id}.{recipient}", ()),
+            *self._readers.get(f".{corp_id}.", ()),
+        )
+        text = self._encode(sequence, subject, payload) if readers else b""
+        if not text:
+            return
+        event = Event(sequence, text)
+        for reader in readers:
             try:
                 reader.queue.put_nowait(event)
             except asyncio.QueueFull:

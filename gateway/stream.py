@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import grpc
+import orjson
 from aiohttp import web
-from bihuan.staff.v1.facts_pb2 import StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import StaffAlerted, StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
+from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.caller import Caller
 from chassis.kernel.staff_subject import staff_suffix
 from gateway import app_keys
@@ -30,23 +30,26 @@ SEND_BUFFER_BYTES = 64 * 1024
 # They may follow every employee's alerts.
 CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 
+# Beginnings of subjects: what is stated now, and what the release before states.
+ALERTED, RAISED = subject_of(StaffAlerted) + ".", subject_of(StaffAlertRaised) + "."
+
 
 def add_routes(app: web.Application, hub: Hub) -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         caller = await request.app[app_keys.DOORKEEPER].caller(request)
-        prefix = _scope(caller, request.query.get("scope", "own"))
+        address = _address(caller, request.query.get("scope", "own"))
         resume = _last_event_id(request)
 
         def abort() -> None:
             if request.transport is not None:
                 request.transport.abort()
 
-        reader = hub.join(prefix, abort)
+        reader = hub.join(address, abort)
 
         async def still_allowed() -> bool:
             try:
                 now = await request.app[app_keys.DOORKEEPER].caller(request)
-                return _scope(now, request.query.get("scope", "own")) == prefix
+                return _address(now, request.query.get("scope", "own")) == address
             except DomainError:
                 return False
             except grpc.aio.AioRpcError as error:
@@ -54,7 +57,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
 
         try:
             # The live events gather in the queue while the missed ones are read: what is in both is sent once.
-            whole, missed = (True, []) if resume is None else await hub.since(resume, _filter(prefix))
+            whole, missed = (True, []) if resume is None else await hub.since(resume, address)
             response = web.StreamResponse(
                 headers={
                     "Content-Type": "text/event-stream",
@@ -92,7 +95,7 @@ async def _send(
         await response.write(b"retry: 1000\n: open\n\n" if whole else b"retry: 1000\nevent: reset\ndata: {}\n\n")
         for event in missed:
             last = event.sequence
-            await response.write(_encode(event))
+            await response.write(event.text)
         clock = asyncio.get_running_loop().time
         checked_at = beat_at = clock()
         while True:
@@ -108,7 +111,7 @@ async def _send(
                 checked_at = clock()
             if live.sequence > last:
                 last = live.sequence
-                await response.write(_encode(live))
+                await response.write(live.text)
             elif clock() > beat_at + HEARTBEAT_SECONDS:
                 await response.write(b": alive\n\n")
                 beat_at = clock()
@@ -116,20 +119,16 @@ async def _send(
         return
 
 
-def _scope(caller: Caller, scope: str) -> str:
-    """The subject prefix a caller may follow: their own alerts, or the corp's for those who may."""
+def _address(caller: Caller, scope: str) -> str:
+    """Whose alerts a caller may follow (gateway.hub): their own, or the whole corp's for those who may."""
     if scope == "own" and caller.userid:
-        return subject_of(StaffAlertRaised) + staff_suffix(caller.corp_id, caller.userid)
+        return staff_suffix(caller.corp_id, caller.userid)
     if scope == "corp" or not caller.userid:
         if caller.role not in CORP_ROLES:
             expected = ", ".join(sorted(CORP_ROLES))
             raise Forbidden("ROLE_NOT_ALLOWED", "not the whole corp's alerts", field="scope", expected=expected)
-        return f"{subject_of(StaffAlertRaised)}.{caller.corp_id}."
+        return f".{caller.corp_id}."
     raise Invalid("SCOPE_WRONG", field="scope", expected="own or corp")
-
-
-def _filter(prefix: str) -> str:
-    return prefix + "*" if prefix.endswith(".") else prefix
 
 
 def _last_event_id(request: web.Request) -> int | None:
@@ -141,11 +140,16 @@ def _last_event_id(request: web.Request) -> int | None:
     return int(text)
 
 
-def _encode(event: Event) -> bytes:
+def encode(sequence: int, subject: str, payload: bytes) -> bytes:
+    """The event that readers get; nothing of a type that this release does not know."""
     try:
-        alert = StaffAlertRaised.FromString(event.payload)
+        if subject.startswith(ALERTED):
+            alert = StaffAlerted.FromString(payload)
+        elif subject.startswith(RAISED):
+            alert = as_staff_alerted(StaffAlertRaised.FromString(payload))
+        else:
+            return b""
     except DecodeError:
         return b""
-    body: dict[str, Any] = MessageToDict(alert, always_print_fields_with_no_presence=True)
-    data = json.dumps(body, ensure_ascii=False)
-    return f"id: {event.sequence}\nevent: alert\ndata: {data}\n\n".encode()
+    body = orjson.dumps(MessageToDict(alert, always_print_fields_with_no_presence=True))
+    return b"id: %d\nevent: alert\ndata: %b\n\n" % (sequence, body)

@@ -8,7 +8,7 @@ from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
-from chassis.effects import EffectWorker, OneByOne
+from chassis.effects import OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from identity import consumers
@@ -17,6 +17,8 @@ from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
+from identity.app.people import JUDGED, Judging
+from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
@@ -26,29 +28,24 @@ from identity.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     book = WeComBook(wecoms)
 
     reads = ContactReads(service.outbox, book, service.sealer, service.identifiers)
-    reading = EffectWorker(service.pool, contacts.KIND, reads, at_once=settings.contact_reads_at_once)
-    service.on_close(reading.drain)
+    reading = service.effect(contacts.KIND, reads, at_once=settings.contact_reads_at_once, interval=0.5)
     members = Staff(
         service.outbox, book, service.sealer, service.identifiers, timedelta(seconds=settings.staff_sync_seconds)
     )
-    books = EffectWorker(service.pool, staff.BOOK, OneByOne(members.perform_book), at_once=1)
-    service.on_close(books.drain)
-    member_reads = EffectWorker(service.pool, staff.MEMBER, OneByOne(members.perform_member), at_once=4)
-    service.on_close(member_reads.drain)
+    books = service.effect(staff.BOOK, OneByOne(members.perform_book), at_once=1, interval=2, attempts=None)
+    member_reads = service.effect(staff.MEMBER, OneByOne(members.perform_member), at_once=4, interval=1)
 
-    service.consume(consumers.CONTACTS, wakes=(service.loop("contact-reads", reading.work, interval=0.5),))
-    service.consume(
-        consumers.STAFF,
-        wakes=(
-            service.loop("staff-sync", books.work, interval=2),
-            service.loop("member-reads", member_reads.work, interval=1),
-        ),
-    )
+    service.effect(JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4, interval=5)
+    moving = service.effect(MOVE, OneByOne(Moving(service.outbox).perform), at_once=4, interval=1)
+
+    service.consume(consumers.CONTACTS, wakes=(reading,))
+    service.consume(consumers.STAFF, wakes=(books, member_reads))
+    service.consume(consumers.RENAMES, wakes=(moving,))
     service.consume(*consumers.OTHERS)
 
     access = Access(service.pool, book)

@@ -7,18 +7,23 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
-from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
 from bihuan.wecom.v1 import facts_pb2 as wecom
 
+from chassis import dead_letters
 from chassis.consumer import Durable
 from chassis.facts import Received
+from chassis.logs import log
 from chassis.outbox import Tx
-from identity.app import contacts, staff
-from identity.app.people import Named, Observation, observe
-from identity.app.relations import Followed, record
+from identity.app import contacts, renames, staff
+from identity.app.people import Observation, observe
+from identity.app.relations import News, record
+from identity.app.renames import RenameNews
 from identity.db import customers
+from identity.domain.relations import FollowEvent
+from identity.domain.renames import Rename
 
+USERID_TAKEN = "USERID_TAKEN"
 FOLLOW_KINDS = {
     wecom.ContactAdded: "added",
     wecom.ContactDeleted: "deleted_by_staff",
@@ -27,18 +32,25 @@ FOLLOW_KINDS = {
 
 
 async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
-    followed, seen, to_read = [], [], set()
+    news, seen, to_read = [], [], set()
     for fact in facts:
         message = fact.message
         at = message.at.ToDatetime(UTC)
         kind = FOLLOW_KINDS.get(type(message))
         if kind is not None:
-            by_transfer = isinstance(message, wecom.ContactDeleted) and message.by_transfer
-            followed.append(Followed(fact.corp_id, fact.id, message.contact.id, message.userid, kind, by_transfer, at))
-        seen.append(Observation(fact.corp_id, (_named(message.contact),), at))
+            event = FollowEvent(
+                kind=kind,
+                at=at,
+                fact_id=fact.id,
+                by_transfer=isinstance(message, wecom.ContactDeleted) and message.by_transfer,
+                state=message.state if isinstance(message, wecom.ContactAdded) else "",
+            )
+            arrived_at = message.arrived_at.ToDatetime(UTC)
+            news.append(News(fact.corp_id, message.contact.id, message.userid, event, arrived_at))
+        seen.append(Observation(fact.corp_id, (message.contact,), at))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))
-    await record(tx, followed)
+    await record(tx, news)
     await observe(tx, seen, "wecom")
     await contacts.ask(tx, to_read)
 
@@ -49,7 +61,7 @@ async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
         [
             Observation(
                 fact.corp_id,
-                tuple(_named(name) for name in fact.message.detail.buyer),
+                tuple(fact.message.detail.buyer),
                 fact.message.order.at.ToDatetime(UTC),
             )
             for fact in facts
@@ -61,12 +73,7 @@ async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
     await observe(
         tx,
-        [
-            Observation(
-                fact.corp_id, tuple(_named(name) for name in fact.message.identifiers), fact.message.at.ToDatetime(UTC)
-            )
-            for fact in facts
-        ],
+        [Observation(fact.corp_id, tuple(fact.message.identifiers), fact.message.at.ToDatetime(UTC)) for fact in facts],
         "mall-buyer",
     )
 
@@ -99,14 +106,36 @@ async def reread_on_address_book_changed(tx: Tx, facts: Sequence[Received]) -> N
     await staff.ask_for_book(tx, books)
 
 
+async def rename_on_address_book_changed(tx: Tx, facts: Sequence[Received]) -> None:
+    news, by_id = [], {(fact.corp_id, fact.id): fact for fact in facts}
+    for fact in facts:
+        said = _rename_in(fact.message)
+        if said is not None:
+            news.append(RenameNews(fact.corp_id, fact.id, said, fact.message.arrived_at.ToDatetime(UTC)))
+    for refused in await renames.rename(tx, news):
+        fact = by_id[refused.corp_id, refused.fact_id]
+        log.error("rename_refused", corp_id=fact.corp_id, fact_id=fact.id, reason=USERID_TAKEN, field="NewUserID")
+        await dead_letters.add(
+            tx.connection,
+            renames.DURABLE,
+            fact.subject,
+            fact.headers,
+            fact.payload,
+            reason=USERID_TAKEN,
+            detail=f"NewUserID: {renames.refusal(refused)}",
+        )
+
+
+def _rename_in(message: wecom.AddressBookChanged) -> Rename | None:
+    if message.change_type != "update_user" or message.new_userid in ("", message.userid) or not message.userid:
+        return None
+    return Rename(message.at.ToDatetime(UTC), message.userid, message.new_userid)
+
+
 async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
         await customers.count_unknown(tx.connection, corp_id, event, change_type, seen)
-
-
-def _named(identifier: Identifier) -> Named:
-    return Named(identifier.kind, identifier.id, identifier.sealed)
 
 
 CONTACTS = Durable(
@@ -125,10 +154,12 @@ CONTACTS = Durable(
 STAFF = Durable(
     "identity-reread-on-address-book-changed", "EDGE", (wecom.AddressBookChanged,), reread_on_address_book_changed
 )
+# A durable of its own: replicas of the release before share the other one, and know no renames.
+RENAMES = Durable(renames.DURABLE, "EDGE", (wecom.AddressBookChanged,), rename_on_address_book_changed)
 OTHERS = (
     Durable("identity-name-buyer-on-order", "EDGE", (OrderCreated, OrderPaid), name_buyer_on_order),
     Durable("identity-link-on-buyer-identified", "COMMERCE", (BuyerIdentified,), link_on_buyer_identified),
     Durable("identity-value-on-order-attributed", "COMMERCE", (OrderAttributed,), value_on_order_attributed),
     Durable("identity-count-on-unknown-event", "EDGE", (wecom.UnknownEventReceived,), count_on_unknown_event),
 )
-DURABLES = (CONTACTS, STAFF, *OTHERS)
+DURABLES = (CONTACTS, STAFF, RENAMES, *OTHERS)

@@ -59,6 +59,27 @@ def ended(
     )
 
 
+def edited(contact: object, userid: str, seconds: int) -> wecom.ContactEdited:
+    return wecom.ContactEdited(
+        corp_id=CORP,
+        userid=userid,
+        contact=identifier("external_userid", contact),
+        at=stamp(at(seconds)),
+        arrived_at=stamp(at(seconds)),
+    )
+
+
+def renamed(userid: str, new_userid: str, seconds: int, *, arrived: datetime | None = None) -> wecom.AddressBookChanged:
+    return wecom.AddressBookChanged(
+        corp_id=CORP,
+        change_type="update_user",
+        userid=userid,
+        new_userid=new_userid,
+        at=stamp(at(seconds)),
+        arrived_at=stamp(arrived or at(seconds)),
+    )
+
+
 def linked(kinds_and_values: list[tuple[str, object]], seconds: int) -> BuyerIdentified:
     names = [identifier(kind, value) for kind, value in kinds_and_values]
     return BuyerIdentified(corp_id=CORP, mall_id="yz", identifiers=names, at=stamp(at(seconds)))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
+from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted
 
 from acquisition.db import channels, live_codes
 from acquisition.db import touches as db
-from acquisition.domain.touches import Code, Touch, kinds_of, route
+from acquisition.db.touches import Contact, Touch
+from acquisition.domain.touches import CONFIRMED, RETURNING, Add, Code, Occasion, kinds_of, occasions_of, route
+from chassis.kernel.alerts import alert_id, publish_alert
 from chassis.moments import stamp
 from chassis.outbox import Tx
-from chassis.pool import Row
+
+# An add that arrived longer ago is history to its employee, not news.
+NEWS = timedelta(hours=6)
+
+Key: TypeAlias = tuple[str, str]  # corp, touch id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,76 +38,133 @@ class Added:
     state: str
     half: bool
     sealed_welcome_code: bytes
+    # The app that was told; 0: the corp's main one.
+    agent_id: int
     added_at: datetime
     arrived_at: datetime
 
 
 async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
-    """Records the adds and states CustomerAcquired for each, and anew for those whose kind they change."""
-    adds = list(adds)
-    contacts = sorted({(add.corp_id, add.contact_id) for add in adds})
+    """Records the adds, states CustomerAcquired for each and anew for those whose kind they change, and tells the
+    employee of each new friend once."""
+    came = {(add.corp_id, add.touch_id): add for add in adds}
+    contacts = sorted({(add.corp_id, add.contact_id) for add in came.values()})
     await db.lock_contacts(tx.connection, contacts)
+    # Nobody else changes the touches of these contacts while we hold their locks.
+    known = {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, contacts)}
+    routed = await _route(tx, [add for key, add in came.items() if key not in known])
+    changed, told = _reclassify({**known, **routed})
+    await db.insert(tx.connection, (touch for key, touch in changed.items() if key in routed))
+    await db.update(tx.connection, (touch for key, touch in changed.items() if key in known))
+    _publish(tx, changed.values(), told)
+
+
+async def _route(tx: Tx, adds: Sequence[Added]) -> dict[Key, Touch]:
+    """The adds as touches of their channels, not classified yet."""
+    if not adds:
+        return {}
     defaults = await channels.ensure_default(tx.connection, (add.corp_id for add in adds))
+    states = sorted({(add.corp_id, add.state) for add in adds if add.state})
     codes: dict[str, dict[str, Code]] = defaultdict(dict)
-    for row in await live_codes.by_states(tx.connection, sorted({(a.corp_id, a.state) for a in adds if a.state})):
+    for row in await live_codes.by_states(tx.connection, states):
         codes[row["corp_id"]][row["state"]] = Code(row["live_code_id"], row["channel_id"], row["paused_at"])
-
-    # What is known of these contacts, and the new adds beside it: nobody else changes either while we hold the lock.
-    by_contact: dict[db.Contact, dict[str, Row]] = defaultdict(dict)
-    for row in await db.of_contacts(tx.connection, contacts):
-        by_contact[row["corp_id"], row["contact_id"]][row["touch_id"]] = row
-    new: dict[tuple[str, str], dict[str, Any]] = {}
+    routed = {}
     for add in adds:
-        known = by_contact[add.corp_id, add.contact_id]
-        if add.touch_id in known:
-            continue
         code, fallback = route(add.state, codes[add.corp_id], add.added_at)
-        known[add.touch_id] = new[add.corp_id, add.touch_id] = {
-            "corp_id": add.corp_id,
-            "touch_id": add.touch_id,
-            "contact_id": add.contact_id,
-            "sealed_contact": add.sealed_contact,
-            "userid": add.userid,
-            "channel_id": code.channel_id if code else defaults[add.corp_id],
-            "live_code_id": code.live_code_id if code else None,
-            "fallback": fallback,
-            "half": add.half,
-            "sealed_welcome_code": add.sealed_welcome_code,
-            "added_at": add.added_at,
-            "arrived_at": add.arrived_at,
-            "kind": "",
-            "version": 0,
-        }
-    changed = []
-    for (corp_id, _), known in by_contact.items():
-        kinds = kinds_of(Touch(r["touch_id"], r["userid"], r["half"], r["added_at"]) for r in known.values())
-        for touch_id, kind in kinds.items():
-            row = known[touch_id]
-            if row["kind"] == kind:
-                continue
-            version = row["version"] + 1
-            tx.publish(_acquired(row, kind, version), corp_id=corp_id)
-            if (corp_id, touch_id) in new:
-                new[corp_id, touch_id] |= {"kind": kind, "version": version}
-            else:
-                changed.append((corp_id, touch_id, kind, version))
-    if new:
-        await db.insert(tx.connection, new.values())
-    if changed:
-        await db.set_kinds(tx.connection, changed)
+        routed[add.corp_id, add.touch_id] = Touch(
+            corp_id=add.corp_id,
+            touch_id=add.touch_id,
+            contact_id=add.contact_id,
+            sealed_contact=add.sealed_contact,
+            userid=add.userid,
+            channel_id=code.channel_id if code else defaults[add.corp_id],
+            live_code_id=code.live_code_id if code else None,
+            fallback=fallback,
+            half=add.half,
+            sealed_welcome_code=add.sealed_welcome_code,
+            agent_id=add.agent_id,
+            added_at=add.added_at,
+            arrived_at=add.arrived_at,
+            kind="",
+            version=0,
+            alerted=False,
+        )
+    return routed
 
 
-def _acquired(row: Row, kind: str, version: int) -> CustomerAcquired:
+def _reclassify(touches: Mapping[Key, Touch]) -> tuple[dict[Key, Touch], list[Touch]]:
+    """The touches whose kind is another now, and those of them that their employees are to be told of.
+
+    An occasion's employee is told once, whichever of its adds came first.
+    """
+    by_contact: dict[Contact, list[Touch]] = defaultdict(list)
+    for touch in touches.values():
+        by_contact[touch.contact].append(touch)
+    changed: dict[Key, Touch] = {}
+    told: list[Touch] = []
+    for (corp_id, _), own in by_contact.items():
+        occasions = occasions_of(_add(touch) for touch in own)
+        for touch_id, kind in kinds_of(occasions).items():
+            touch = touches[corp_id, touch_id]
+            if touch.kind != kind:
+                changed[corp_id, touch_id] = replace(touch, kind=kind, version=touch.version + 1)
+        for occasion in occasions:
+            if _is_news(corp_id, occasion, touches):
+                key = (corp_id, occasion.counted.touch_id)
+                changed[key] = replace(changed[key], alerted=True)
+                told.append(changed[key])
+    return changed, told
+
+
+def _is_news(corp_id: str, occasion: Occasion, touches: Mapping[Key, Touch]) -> bool:
+    """True when its counted add was not counted before, came in lately, and nobody was told of it."""
+    counted = touches[corp_id, occasion.counted.touch_id]
+    return (
+        counted.kind in ("", CONFIRMED)
+        and counted.arrived_at > datetime.now(UTC) - NEWS
+        and not any(touches[corp_id, add.touch_id].alerted for add in occasion.adds)
+    )
+
+
+def _add(touch: Touch) -> Add:
+    return Add(touch.touch_id, touch.userid, touch.half, touch.live_code_id, touch.added_at)
+
+
+def _publish(tx: Tx, changed: Iterable[Touch], told: Iterable[Touch]) -> None:
+    for touch in changed:
+        tx.publish(acquired(touch), corp_id=touch.corp_id)
+    for touch in told:
+        publish_alert(tx, _friend_added(touch))
+
+
+def acquired(touch: Touch) -> CustomerAcquired:
     return CustomerAcquired(
-        corp_id=row["corp_id"],
-        touch_id=row["touch_id"],
-        version=version,
-        contact=Identifier(kind="external_userid", id=row["contact_id"], sealed=row["sealed_contact"]),
-        userid=row["userid"],
-        channel_id=row["channel_id"],
-        live_code_id=row["live_code_id"] or "",
-        kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{kind}"),
-        sealed_welcome_code=row["sealed_welcome_code"],
-        added_at=stamp(row["added_at"]),
-        arrived_at=stamp(row["arrived_at"]),
+        corp_id=touch.corp_id,
+        touch_id=touch.touch_id,
+        version=touch.version,
+        contact=Identifier(kind="external_userid", id=touch.contact_id, sealed=touch.sealed_contact),
+        userid=touch.userid,
+        channel_id=touch.channel_id,
+        live_code_id=touch.live_code_id or "",
+        kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{touch.kind}"),
+        sealed_welcome_code=touch.sealed_welcome_code,
+        added_at=stamp(touch.added_at),
+        arrived_at=stamp(touch.arrived_at),
+        agent_id=touch.agent_id,
+    )
+
+
+def _friend_added(touch: Touch) -> StaffAlerted:
+    """Of low importance: WeCom itself tells the employee."""
+    return StaffAlerted(
+        alert_id=alert_id(touch.corp_id, touch.touch_id, "friend_added", userid=touch.userid),
+        corp_id=touch.corp_id,
+        userid=touch.userid,
+        cause=f"friend_added/{touch.touch_id}",
+        contact_id=touch.contact_id,
+        importance=Importance.IMPORTANCE_LOW,
+        next_step=NextStep.NEXT_STEP_GREET,
+        at=stamp(touch.added_at),
+        arrived_at=stamp(touch.arrived_at),
+        friend_added=StaffAlerted.FriendAdded(channel_id=touch.channel_id, returning=touch.kind == RETURNING),
     )

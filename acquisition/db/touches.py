@@ -2,68 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 
-from chassis.pool import Connection, Row
+from chassis.pool import Connection
 
 Contact = tuple[str, str]  # corp, contact id
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A row of `touches`."""
+
+    corp_id: str
+    touch_id: str
+    contact_id: str
+    sealed_contact: bytes
+    userid: str
+    channel_id: str
+    live_code_id: str | None
+    fallback: str | None
+    # WeCom's add_half_external_contact: provisional until the member confirms.
+    half: bool
+    sealed_welcome_code: bytes
+    agent_id: int
+    added_at: datetime
+    arrived_at: datetime
+    # Empty until it was classified.
+    kind: str
+    version: int
+    alerted: bool
+
+    @property
+    def contact(self) -> Contact:
+        return self.corp_id, self.contact_id
+
+
+NAMES = tuple(one.name for one in fields(Touch))
 
 
 async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> None:
     columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(
-        "insert into contacts_touched select * from unnest($1::text[], $2::uuid[]) on conflict do nothing", *columns
+        """
+        insert into contacts_touched (corp_id, contact_id)
+        select * from unnest($1::text[], $2::uuid[])
+        on conflict do nothing
+        """,
+        *columns,
     )
     await connection.execute(
-        "select 1 from contacts_touched where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))"
-        " order by corp_id, contact_id for update",
+        """
+        select 1
+        from contacts_touched
+        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+        order by corp_id, contact_id
+        for update
+        """,
         *columns,
     )
 
 
-COLUMNS: dict[str, str] = {
-    "corp_id": "text",
-    "touch_id": "text",
-    "contact_id": "uuid",
-    "sealed_contact": "bytea",
-    "userid": "text",
-    "channel_id": "uuid",
-    "live_code_id": "uuid",
-    "fallback": "text",
-    "half": "bool",
-    "sealed_welcome_code": "bytea",
-    "added_at": "timestamptz",
-    "arrived_at": "timestamptz",
-    "kind": "text",
-    "version": "bigint",
-}
-
-
-async def insert(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Whole rows, by column name."""
-    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["touch_id"]))
-    arrays = ", ".join(f"${position}::{kind}[]" for position, kind in enumerate(COLUMNS.values(), start=1))
-    await connection.execute(
-        f"insert into touches ({', '.join(COLUMNS)}) select * from unnest({arrays}) on conflict do nothing",
-        *([row[name] for row in ordered] for name in COLUMNS),
+async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> list[Touch]:
+    rows = await connection.fetch(
+        f"""
+        select {", ".join(NAMES)}
+        from touches
+        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+        """,
+        *zip(*sorted(contacts), strict=True),
     )
+    return [Touch(**row) for row in rows]
 
 
-async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> Sequence[Row]:
-    columns = list(zip(*sorted(contacts), strict=True))
-    rows: Sequence[Row] = await connection.fetch(
-        "select * from touches where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))", *columns
-    )
-    return rows
+async def insert(connection: Connection, touches: Iterable[Touch]) -> None:
+    ordered = sorted(touches, key=lambda touch: (touch.corp_id, touch.touch_id))
+    if ordered:
+        await connection.execute(
+            f"""
+            insert into touches ({", ".join(NAMES)})
+            select *
+            from unnest(
+                $1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
+                $9::bool[], $10::bytea[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::text[],
+                $15::bigint[], $16::bool[]
+            )
+            on conflict do nothing
+            """,
+            *([getattr(touch, name) for touch in ordered] for name in NAMES),
+        )
 
 
-async def set_kinds(connection: Connection, rows: Iterable[tuple[str, str, str, int]]) -> None:
-    """Rows of (corp, touch, kind, version)."""
-    columns = list(zip(*sorted(rows), strict=True))
-    await connection.execute(
-        "update touches t set kind = n.kind, version = n.version"
-        " from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as n(corp_id, touch_id, kind, version)"
-        " where (t.corp_id, t.touch_id) = (n.corp_id, n.touch_id)",
-        *columns,
-    )
+async def update(connection: Connection, touches: Iterable[Touch]) -> None:
+    """Saves what changes about a touch: kind, version, alerted."""
+    ordered = sorted(touches, key=lambda touch: (touch.corp_id, touch.touch_id))
+    if ordered:
+        await connection.execute(
+            """
+            update touches t
+            set kind = n.kind, version = n.version, alerted = n.alerted
+            from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bool[])
+                as n (corp_id, touch_id, kind, version, alerted)
+            where (t.corp_id, t.touch_id) = (n.corp_id, n.touch_id)
+            """,
+            [touch.corp_id for touch in ordered],
+            [touch.touch_id for touch in ordered],
+            [touch.kind for touch in ordered],
+            [touch.version for touch in ordered],
+            [touch.alerted for touch in ordered],
+        )

@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from chassis import dead_letters, scheduled, work_queue
 from chassis.bus import publish
-from chassis.facts import Fact
+from chassis.facts import FOR_DURABLE, Fact
 from chassis.pool import Connection, Row
 
 PAGE = 200
@@ -87,7 +87,7 @@ async def _replay(connection: Connection, js: JetStreamContext, row: Row) -> boo
 
 
 async def _send_again(connection: Connection, js: JetStreamContext, row: Row) -> None:
-    """Only the durable that could not take the fact takes it anew: the others' inboxes know its id."""
+    """Only the durable that could not take the fact takes it anew: the fact names whom it is for."""
     await connection.execute(
         """
         delete from inbox
@@ -98,6 +98,7 @@ async def _send_again(connection: Connection, js: JetStreamContext, row: Row) ->
         row["fact_id"],
     )
     headers = json.loads(row["headers"])
+    headers[FOR_DURABLE] = row["durable"]
     # A new one each time: JetStream passes over message ids that it has seen, those of failed attempts too.
     headers["Nats-Msg-Id"] = f"{row['fact_id']}.replay.{uuid7()}"
     await publish(js, Fact(row["fact_id"], row["corp_id"], row["subject"], headers, row["payload"]), timeout=5)

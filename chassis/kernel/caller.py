@@ -24,7 +24,13 @@ class Caller:
 
     @property
     def confined_to(self) -> str | None:
-        """The member whose scope (chassis.kernel.scope) bounds what this caller sees; None when they see all."""
+        """The member whose scope (chassis.kernel.scope) bounds what this caller sees; None when they see all.
+
+        That it was read is noted: an answer of rows for which nobody asked this is refused (chassis.rpc).
+        """
+        note = _note.get()
+        if note is not None:
+            note.scope_was_read = True
         return self.userid if self.role in CONFINED else None
 
     @property
@@ -46,6 +52,13 @@ class Caller:
         ]
 
 
+class Note:
+    """What the handler of the current call has asked about its caller; shared by all tasks of the call."""
+
+    scope_was_read = False
+
+
+_note: ContextVar[Note | None] = ContextVar("note", default=None)
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
@@ -54,6 +67,7 @@ def enter(metadata: Mapping[str, str]) -> None:
     corp_id, role = metadata.get("bihuan-corp", ""), metadata.get("bihuan-role", "")
     named = Caller(corp_id, metadata.get("bihuan-userid", ""), role, metadata.get("bihuan-api-key", ""))
     _current.set(named if corp_id and role else None)
+    _note.set(Note())
 
 
 def caller() -> Caller:
@@ -62,6 +76,12 @@ def caller() -> Caller:
     if current is None:
         raise Unauthenticated("CALLER_MISSING", "the call names no caller")
     return current
+
+
+def lacks_scope() -> bool:
+    """True when the current caller is confined and nobody has asked to what."""
+    current, note = _current.get(), _note.get()
+    return current is not None and current.role in CONFINED and note is not None and not note.scope_was_read
 
 
 def masked(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Outside names of people become ids: a keyed hash of corp, kind and normalised value.
+"""Outside names of people become ids: a keyed hash of corp, kind, scope and normalised value.
 
 Values that stand for nobody (placeholders, hotlines, keyboard runs) name no person and yield no identifier.
 """
@@ -51,6 +51,7 @@ class Name:
     kind: str
     id: str
     sealed: bytes
+    scope: str = ""
 
 
 class Identifiers:
@@ -62,13 +63,18 @@ class Identifiers:
             raise ValueError("index key: expected base64 of 32 bytes")
         self._sealer = sealer
 
-    def id_of(self, corp_id: str, kind: str, normalised: str) -> str:
-        message = "\x00".join((corp_id, kind, normalised)).encode()
+    def id_of(self, corp_id: str, kind: str, normalised: str, scope: str = "") -> str:
+        """`scope`: inside what the value is unique (chassis.kernel.corps); empty, the corp's usual one.
+
+        The usual scope leaves no trace in the hash: ids made before there were scopes stay what they are.
+        """
+        message = "\x00".join((corp_id, f"{kind}@{scope}" if scope else kind, normalised)).encode()
         return str(UUID(bytes=hmac.digest(self._key, message, "sha256")[:16]))
 
-    def name(self, corp_id: str, kind: str, value: str) -> Name | None:
+    def name(self, corp_id: str, kind: str, value: str, scope: str = "") -> Name | None:
         """None when the value names nobody."""
         normalised = normalise(kind, value)
         if normalised is None:
             return None
-        return Name(kind, self.id_of(corp_id, kind, normalised), self._sealer.seal(corp_id, normalised))
+        identity = self.id_of(corp_id, kind, normalised, scope)
+        return Name(kind, identity, self._sealer.seal(corp_id, normalised), scope)

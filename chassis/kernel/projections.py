@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from chassis.outbox import Tx
+from chassis.projection import Projection
+
+CUSTOMER_IDENTIFIERS = Projection(
+    "customer_identifiers", {"corp_id": "text", "identifier_id": "uuid"}, {"customer_id": "uuid"}
+)
 
 
 class Assignment(Protocol):
@@ -20,22 +25,18 @@ class Assignment(Protocol):
     def identifier_ids(self) -> Iterable[str]: ...
 
 
-async def assign_identifiers(tx: Tx, assignments: Iterable[Assignment]) -> None:
-    """The highest version wins, per identifier: any order and any repetition give the same rows."""
-    newest: dict[tuple[str, str], tuple[str, int]] = {}
-    for assignment in assignments:
-        for identifier_id in assignment.identifier_ids:
-            key = (assignment.corp_id, identifier_id)
-            if key not in newest or newest[key][1] < assignment.version:
-                newest[key] = (assignment.customer_id, assignment.version)
-    keys = sorted(newest)
-    await tx.connection.execute(
-        "insert into customer_identifiers as mine (corp_id, identifier_id, customer_id, version)"
-        " select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])"
-        " on conflict (corp_id, identifier_id) do update set customer_id = excluded.customer_id,"
-        " version = excluded.version where mine.version < excluded.version",
-        [corp_id for corp_id, _ in keys],
-        [identifier_id for _, identifier_id in keys],
-        [newest[key][0] or None for key in keys],
-        [newest[key][1] for key in keys],
+async def assign_identifiers(tx: Tx, assignments: Iterable[Assignment]) -> list[tuple[str, str]]:
+    """The highest version wins, per identifier. Returns (corp, identifier) of those about which there is news."""
+    return await CUSTOMER_IDENTIFIERS.save(  # type: ignore[return-value]
+        tx.connection,
+        (
+            {
+                "corp_id": one.corp_id,
+                "identifier_id": identifier_id,
+                "customer_id": one.customer_id or None,
+                "version": one.version,
+            }
+            for one in assignments
+            for identifier_id in one.identifier_ids
+        ),
     )

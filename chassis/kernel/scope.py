@@ -10,6 +10,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from chassis.outbox import Tx
+from chassis.projection import Projection
+
+STAFF_PLACES = Projection(
+    "staff_places",
+    {"corp_id": "text", "userid": "text"},
+    {"active": "boolean", "within_department_ids": "bigint[]", "managed_department_ids": "bigint[]"},
+)
 
 
 class Placement(Protocol):
@@ -37,21 +44,18 @@ def visible_staff(table: str, corp: str, me: str) -> str:
 
 
 async def place_staff(tx: Tx, placements: Iterable[Placement]) -> None:
-    """The highest version wins, per member: any order and any repetition give the same rows."""
-    newest: dict[tuple[str, str], Placement] = {}
-    for placement in placements:
-        key = (placement.corp_id, placement.userid)
-        if key not in newest or newest[key].version < placement.version:
-            newest[key] = placement
-    # One statement a member: arrays of arrays of unequal length have no type in SQL.
-    await tx.connection.executemany(
-        "insert into staff_places as p (corp_id, userid, active, within_department_ids, managed_department_ids,"
-        " version) values ($1, $2, $3, $4, $5, $6) on conflict (corp_id, userid) do update set"
-        " active = excluded.active, within_department_ids = excluded.within_department_ids,"
-        " managed_department_ids = excluded.managed_department_ids, version = excluded.version"
-        " where p.version < excluded.version",
-        [
-            (*key, one.active, list(one.within_department_ids), list(one.managed_department_ids), one.version)
-            for key, one in sorted(newest.items())
-        ],
+    """The highest version wins, per member."""
+    await STAFF_PLACES.save(
+        tx.connection,
+        (
+            {
+                "corp_id": one.corp_id,
+                "userid": one.userid,
+                "active": one.active,
+                "within_department_ids": one.within_department_ids,
+                "managed_department_ids": one.managed_department_ids,
+                "version": one.version,
+            }
+            for one in placements
+        ),
     )

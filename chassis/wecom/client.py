@@ -13,10 +13,11 @@ import aiohttp
 from nats.js import JetStreamContext
 
 from chassis import metrics
+from chassis.errors import NotFound
 from chassis.kernel.corps import App, Corp, Corps
 from chassis.sealing import Sealer
+from chassis.shared_token import SharedToken
 from chassis.wecom.budget import Budget
-from chassis.wecom.token import Token
 
 # WeCom publishes no number for 45033; a small pool per API stays below it.
 CALLS_AT_ONCE = 10
@@ -26,6 +27,7 @@ TOKEN_REFUSED = frozenset({40014, 42001})
 # A secret being changed, an address missing from the trusted list: wrong now, right once somebody has mended it.
 MISCONFIGURED = frozenset({40001, 40013, 40091, 48001, 48002, 48006, 50003, 60020, 301002})
 WINDOW_FULL = 45009
+TOKENS = "wecom-tokens"
 
 
 class WeComError(Exception):
@@ -46,18 +48,34 @@ class WeComAway(Exception):
     """No answer in time, or none that could be read. The call may or may not have had its effect."""
 
 
+class Limits:
+    """What WeCom counts per corp and API, whichever app calls: calls a minute, and calls at once."""
+
+    def __init__(self, js: JetStreamContext, corp_id: str, replicas: int) -> None:
+        self.budget = Budget(js, corp_id, replicas)
+        self.at_once: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+
+
 class WeCom:
-    """One app's calls. One instance per process and app: its budgets are per API."""
+    """One app's calls: its own token, within the limits that it shares with the corp's other apps."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, js: JetStreamContext, sealer: Sealer, corp: Corp, app: App
+        self,
+        session: aiohttp.ClientSession,
+        js: JetStreamContext,
+        sealer: Sealer,
+        corp: Corp,
+        app: App,
+        limits: Limits,
+        replicas: int,
     ) -> None:
         self.corp = corp
         self.app = app
         self._session = session
-        self._token = Token(js, sealer, corp.corp_id, app.secret, self._fetch_token)
-        self._at_once: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CALLS_AT_ONCE))
-        self._budget = Budget(js, corp.corp_id)
+        self._token = SharedToken(
+            js, sealer, corp.corp_id, app.secret, self._fetch_token, bucket=TOKENS, replicas=replicas
+        )
+        self._limits = limits
 
     async def get(self, api: str, seconds: float = 5.0, **params: str) -> dict[str, Any]:
         return await self._call("GET", api, params, None, seconds)
@@ -76,9 +94,9 @@ class WeCom:
         give_up_at = time.monotonic() + seconds
         refreshed, busy = False, 0
         try:
-            async with asyncio.timeout(seconds), self._at_once[api]:
+            async with asyncio.timeout(seconds), self._limits.at_once[api]:
                 while True:
-                    if not await self._budget.take(api):
+                    if not await self._limits.budget.take(api):
                         raise WeComError(api, WINDOW_FULL, "the window is closed")
                     token = await self._token.get()
                     answer = await self._send(method, api, {**params, "access_token": token}, body)
@@ -89,7 +107,7 @@ class WeCom:
                     error = WeComError(api, errcode, str(answer.get("errmsg", "")))
                     if errcode in TOKEN_REFUSED and not refreshed:
                         refreshed = True
-                        await self._token.invalidate(token)
+                        self._token.invalidate(token)
                     elif method == "GET" and errcode in BUSY and busy + 1 < BUSY_TRIES:
                         busy += 1
                         pause = 0.1 * 2**busy * (1 + random.random())
@@ -98,7 +116,7 @@ class WeCom:
                         await asyncio.sleep(pause)
                     else:
                         if errcode == WINDOW_FULL:
-                            await self._budget.close(api)
+                            await self._limits.budget.close(api)
                         raise error
         except asyncio.TimeoutError as error:
             metrics.WECOM_CALLS.labels(api, "timeout").inc()
@@ -133,23 +151,38 @@ class WeCom:
 
 
 class WeComs:
-    """The main app of every corp, made when first asked for."""
+    """The apps of every corp, each made when first asked for. `replicas`: of the buckets that they share."""
 
-    def __init__(self, js: JetStreamContext, sealer: Sealer, corps: Corps) -> None:
-        self._js, self._sealer, self._corps = js, sealer, corps
+    def __init__(self, js: JetStreamContext, sealer: Sealer, corps: Corps, replicas: int = 1) -> None:
+        self._js, self._sealer, self._corps, self._replicas = js, sealer, corps, replicas
         self._session: aiohttp.ClientSession | None = None
-        self._clients: dict[str, WeCom] = {}
+        self._clients: dict[tuple[str, int], WeCom] = {}
+        self._limits: dict[str, Limits] = {}
 
-    def of(self, corp_id: str) -> WeCom:
-        """Raises NotFound for a corp that is not configured."""
-        if corp_id not in self._clients:
+    def of(self, corp_id: str, agent_id: int = 0) -> WeCom:
+        """The app of this id; 0: the corp's main one. Raises NotFound for a corp or an app that is not configured."""
+        if (corp_id, agent_id) not in self._clients:
             corp = self._corps.get(corp_id)
-            if self._session is None:
-                self._session = aiohttp.ClientSession(
-                    timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64)
-                )
-            self._clients[corp_id] = WeCom(self._session, self._js, self._sealer, corp, corp.main_app)
-        return self._clients[corp_id]
+            app = corp.app_of(str(agent_id)) if agent_id else corp.main_app
+            if app is None:
+                raise NotFound("APP_UNKNOWN", f"corp {corp_id!r} has no app {agent_id} configured")
+            self._clients[corp_id, agent_id] = self._client(corp, app)
+        return self._clients[corp_id, agent_id]
+
+    def _client(self, corp: Corp, app: App) -> WeCom:
+        known = self._clients.get((corp.corp_id, app.agent_id))
+        if known is not None:
+            return known
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64)
+            )
+        limits = self._limits.get(corp.corp_id)
+        if limits is None:
+            limits = self._limits[corp.corp_id] = Limits(self._js, corp.corp_id, self._replicas)
+        client = WeCom(self._session, self._js, self._sealer, corp, app, limits, self._replicas)
+        self._clients[corp.corp_id, app.agent_id] = client
+        return client
 
     async def close(self) -> None:
         if self._session is not None:

@@ -42,7 +42,7 @@ class Attribution:
         changed = await db.attribute(tx.connection, list(orders), self._windows)
         for row in changed:
             currency = orders[row["corp_id"], row["mall_id"], row["order_id"]]["currency"]
-            tx.publish(_attributed(row, currency), corp_id=row["corp_id"])
+            tx.publish(attributed(row, currency), corp_id=row["corp_id"])
         await alerts.tell(tx, changed, orders)
 
 
@@ -52,7 +52,7 @@ async def catch_up(pool: Pool) -> int:
         return await marks.mark_orders_of_release_before(connection, CATCH_UP_AT_ONCE)
 
 
-def _attributed(row: Row, currency: str) -> OrderAttributed:
+def attributed(row: Row, currency: str) -> OrderAttributed:
     return OrderAttributed(
         corp_id=row["corp_id"],
         mall_id=row["mall_id"],

@@ -6,11 +6,14 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import marker
+from deploy.local.lock import Lock
+
+ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "acquisition", "engagement", "commerce")
 
 
@@ -56,7 +59,7 @@ class Ports:
 
 
 class Home:
-    """A folder that only its owner can read."""
+    """A folder that only its owner can read, with our marker in it; one suite at a time runs in it."""
 
     def __init__(
         self, path: Path, corps_file: Path | None = None, *, corps: int = 1, api_port: int | None = None
@@ -66,10 +69,14 @@ class Home:
         self._given_corps = corps_file
         self._corps = corps
         self._api_port = api_port
+        self._lock = Lock(self.path)
 
     def prepare(self, ports: Ports, *, empty: bool) -> None:
-        if empty and self.path.exists():
-            shutil.rmtree(self.path)
+        """Takes the home until `release`: RuntimeError where it is not ours, or where another suite runs."""
+        marker.claim(self.path, ROOT)
+        self._lock.acquire()
+        if empty:
+            marker.empty(self.path)
         self.logs.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
         if not self._keys_file.exists():
@@ -80,6 +87,10 @@ class Home:
             sandbox = f"http://127.0.0.1:{self._api_port or ports.sandbox}"
             self.corps_file.write_text("\n".join(_corp_section(corp, sandbox) for corp in self.corps))
             self.corps_file.chmod(0o600)
+
+    def release(self) -> None:
+        """Another suite may run here."""
+        self._lock.release()
 
     @property
     def _keys_file(self) -> Path:

@@ -16,12 +16,19 @@ class WeComVoice:
         self._wecoms = wecoms
 
     async def send(
-        self, corp_id: str, welcome_code: str, text: str, link: Mapping[str, str] | None, seconds: float
+        self,
+        corp_id: str,
+        welcome_code: str,
+        text: str,
+        link: Mapping[str, str] | None,
+        seconds: float,
+        agent_id: int = 0,
     ) -> None:
+        """By the app that WeCom gave the code to; 0: the main one."""
         body: dict[str, Any] = {"welcome_code": welcome_code, "text": {"content": text}}
         if link:
             body["attachments"] = [{"msgtype": "link", "link": dict(link)}]
-        await self._wecoms.of(corp_id).post("externalcontact/send_welcome_msg", body, seconds)
+        await self._wecoms.of(corp_id, agent_id).post("externalcontact/send_welcome_msg", body, seconds)
 
     async def send_text(self, corp_id: str, userid: str, content: str, seconds: float) -> None:
         client = self._wecoms.of(corp_id)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from uuid_utils import uuid7
 
 from chassis import scheduled
+from chassis.kernel.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
+from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from engagement.db import alerts as db
 from engagement.db import names
-from engagement.domain.alerts import Paid, compose
+from engagement.domain import alerts as domain
+from engagement.domain.alerts import LOW, Details, OrderPaid
 
 KIND = "app_message"
 # More than fit into one message; the rest goes with the next.
 MOST_PER_MESSAGE = 40
 RETRY = timedelta(seconds=1)
+# Recipients put right at once, of those that a replica of the release before passed over.
+LEFT_BEHIND = 500
+# For a corp that left the corps file.
+USUAL_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 class Messenger(Protocol):
@@ -31,50 +40,75 @@ class Messenger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Alerted:
+    """An alert as it came in."""
+
     corp_id: str
     alert_id: str
     userid: str
-    kind: str
+    cause: str
     contact_id: str
-    mall_id: str
-    order_id: str
-    amount_fen: int
+    # Names of the contract without their prefix: NORMAL, THANK.
+    importance: str
+    next_step: str
     at: datetime
     arrived_at: datetime
+    details: Details
 
 
-async def take(tx: Tx, alerts: Iterable[Alert], gather: timedelta, fresh: timedelta) -> None:
-    """Keeps the alerts and makes a message due for each recipient; what is no news any more is only kept."""
+async def take(tx: Tx, alerted: Iterable[Alerted], gather: timedelta, fresh: timedelta) -> None:
+    """Keeps the alerts and makes a message due for each recipient; what is of low importance, or no news any more,
+    is only kept."""
     now = datetime.now(UTC)
     rows = {
-        (a.corp_id, a.alert_id): (
-            a.corp_id,
-            a.alert_id,
-            a.userid,
-            a.kind,
-            a.contact_id,
-            a.mall_id,
-            a.order_id,
-            a.amount_fen,
-            a.at,
-            a.arrived_at,
-            "OPEN" if a.arrived_at > now - fresh else "EXPIRED",
-        )
-        for a in alerts
+        (one.corp_id, one.alert_id): {
+            "corp_id": one.corp_id,
+            "alert_id": one.alert_id,
+            "userid": one.userid,
+            "kind": domain.KINDS[type(one.details)],
+            "cause": one.cause,
+            "contact_id": one.contact_id,
+            "importance": one.importance,
+            "next_step": one.next_step,
+            "details": domain.to_json(one.details),
+            "at": one.at,
+            "arrived_at": one.arrived_at,
+            "status": _first_status(one, now - fresh),
+        }
+        for one in alerted
     }
     new = await db.insert(tx.connection, rows.values())
-    recipients = {(row["corp_id"], row["userid"]) for row in new if row["status"] == "OPEN"}
-    await scheduled.schedule_again(
-        tx.connection,
-        KIND,
-        [scheduled.Job(corp_id, userid, now + gather) for corp_id, userid in recipients],
-    )
+    recipients = {(row["corp_id"], row["userid"]) for row in new if row["status"] in ("OPEN", "WAITING")}
+    await _make_due(tx, recipients, now + gather)
+
+
+def _first_status(alerted: Alerted, oldest: datetime) -> str:
+    if alerted.importance == LOW:
+        return "LISTED"
+    if alerted.arrived_at <= oldest:
+        return "EXPIRED"
+    # The release before puts OPEN ones into words, and knows paid orders only.
+    return "OPEN" if isinstance(alerted.details, OrderPaid) else "WAITING"
+
+
+def alert_of(row: Row, customer_name: str | None) -> domain.Alert:
+    """What an alert's row tells; a row of the release before has an order's columns only."""
+    if row["details"] is None:
+        paid = OrderPaid(row["mall_id"], row["order_id"], row["amount_fen"], "CNY")
+        return domain.Alert(row["alert_id"], customer_name, paid, "THANK")
+    details = domain.from_json(row["kind"], json.loads(row["details"]))
+    return domain.Alert(row["alert_id"], customer_name, details, row["next_step"])
+
+
+def zone_of(corps: Corps, corp_id: str) -> ZoneInfo:
+    corp = corps.find(corp_id)
+    return ZoneInfo(corp.timezone) if corp else USUAL_ZONE
 
 
 class AlertMessages:
-    def __init__(self, outbox: Outbox, messenger: Messenger, sealer: Sealer, gather: timedelta) -> None:
-        self._outbox, self._messenger, self._sealer, self._gather = outbox, messenger, sealer, gather
+    def __init__(self, outbox: Outbox, messenger: Messenger, sealer: Sealer, corps: Corps, gather: timedelta) -> None:
+        self._outbox, self._messenger, self._sealer, self._corps = outbox, messenger, sealer, corps
+        self._gather = gather
 
     async def perform(self, claim: scheduled.Claim) -> None:
         """Sends one message to the employee `claim.key`; after a crash the same words again."""
@@ -82,24 +116,11 @@ class AlertMessages:
         async with self._outbox.transaction() as tx:
             message = await db.attempting(tx.connection, corp_id, userid)
             if message is None:
-                rows = await db.open_of(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
+                rows = await db.unsent(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
                 if not rows:
                     await scheduled.finish(tx.connection, KIND, [(claim, "nothing left")])
                     return
-                sealed = await names.sealed_contact(tx.connection, corp_id, [row["contact_id"] for row in rows])
-                named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
-                content, inside = compose(
-                    [Paid(r["alert_id"], named.get(r["contact_id"]), r["amount_fen"], r["order_id"]) for r in rows]
-                )
-                message_id = str(uuid7())
-                await db.begin_message(
-                    tx.connection,
-                    corp_id,
-                    message_id,
-                    userid,
-                    self._sealer.seal(corp_id, content),
-                    [row["alert_id"] for row in rows[:inside]],
-                )
+                message_id, content = await self._begin(tx, corp_id, userid, rows)
             else:
                 message_id, content = message["message_id"], self._sealer.open(corp_id, message["sealed_content"])
         try:
@@ -116,14 +137,44 @@ class AlertMessages:
             delivered, errcode = False, error.errcode
         async with self._outbox.transaction() as tx:
             await db.end_message(tx.connection, corp_id, message_id, delivered, errcode)
-            more = await db.open_of(tx.connection, corp_id, userid, 1)
+            more = await db.unsent(tx.connection, corp_id, userid, 1)
             if more:
                 await scheduled.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + self._gather)])
             else:
                 await scheduled.finish(tx.connection, KIND, [(claim, "sent")])
+
+    async def make_due_again(self) -> int:
+        """Makes messages due for alerts that a replica of the release before passed over; returns for how many."""
+        async with self._outbox.transaction() as tx:
+            left = await db.left_behind(tx.connection, KIND, LEFT_BEHIND)
+            await _make_due(tx, {(row["corp_id"], row["userid"]) for row in left}, datetime.now(UTC))
+        return len(left)
+
+    async def _begin(self, tx: Tx, corp_id: str, userid: str, rows: Sequence[Row]) -> tuple[str, str]:
+        """The message, its words fixed before the call, and its id."""
+        sealed = await names.sealed_contact(tx.connection, corp_id, [row["contact_id"] for row in rows])
+        named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
+        alerts = [alert_of(row, named.get(row["contact_id"])) for row in rows]
+        content, inside = domain.compose(alerts, zone_of(self._corps, corp_id))
+        message_id = str(uuid7())
+        await db.begin_message(
+            tx.connection,
+            corp_id,
+            message_id,
+            userid,
+            self._sealer.seal(corp_id, content),
+            [row["alert_id"] for row in rows[:inside]],
+        )
+        return message_id, content
 
     async def _again(self, claim: scheduled.Claim) -> None:
         async with self._outbox.transaction() as tx:
             await scheduled.postpone(
                 tx.connection, KIND, [(claim, datetime.now(UTC) + RETRY * min(claim.attempts, 30))]
             )
+
+
+async def _make_due(tx: Tx, recipients: Iterable[tuple[str, str]], due_at: datetime) -> None:
+    await scheduled.schedule_again(
+        tx.connection, KIND, [scheduled.Job(corp_id, userid, due_at) for corp_id, userid in recipients]
+    )

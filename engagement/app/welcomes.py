@@ -18,6 +18,7 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from engagement.db import names
+from engagement.db import rules as rules_db
 from engagement.db import welcomes as db
 from engagement.domain import templates
 
@@ -54,7 +55,7 @@ async def plan(
     if not wanted:
         return
     known = await names.lock_contacts(tx.connection, sorted({(one.corp_id, one.contact_id) for one in wanted}))
-    rules = await db.rules_of(tx.connection, [one.corp_id for one in wanted])
+    rules = await rules_db.of_corps(tx.connection, [one.corp_id for one in wanted])
     now = datetime.now(UTC)
     rows: dict[tuple[str, str], tuple[Any, ...]] = {}
     rows_due: dict[tuple[str, str], scheduled.Job] = {}
@@ -109,7 +110,7 @@ class Welcomes:
     async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Sending]:
         async with self._outbox.pool.acquire() as connection:
             rows = await db.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
-            rules = await db.rules_of(connection, [claim.corp_id for claim in claims])
+            rules = await rules_db.of_corps(connection, [claim.corp_id for claim in claims])
         found, settled = [], []
         for claim in claims:
             row = rows.get((claim.corp_id, claim.key))

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from chassis.pool import Connection, Row
 
+INSERT = """
+insert into alerts (
+    corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
+    mall_id, order_id, amount_fen, at, arrived_at, status
+)
+select
+    corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
+    coalesce(details ->> 'mall_id', ''),
+    coalesce(details ->> 'order_id', ''),
+    -- What the release before puts into words: paid orders only.
+    coalesce((details ->> 'paid_amount')::bigint, 0),
+    at, arrived_at, status
+from unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[],
+    $10::timestamptz[], $11::timestamptz[], $12::text[]
+) as new (
+    corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
+    at, arrived_at, status
+)
+on conflict do nothing
+returning corp_id, userid, status
+"""
+COLUMNS = (
+    *("corp_id", "alert_id", "userid", "kind", "cause", "contact_id", "importance", "next_step", "details"),
+    *("at", "arrived_at", "status"),
+)
 
-async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> Sequence[Row]:
-    """Rows of (corp, alert, userid, kind, contact, mall, order, fen, at, arrived, status); returns the new ones."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
-    new: Sequence[Row] = await connection.fetch(
-        "insert into alerts (corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at,"
-        " arrived_at, status)"
-        " select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],"
-        " $7::text[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::text[])"
-        " on conflict do nothing returning corp_id, userid, status",
-        *columns,
-    )
+
+async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> Sequence[Row]:
+    """Whole rows by column name (COLUMNS); returns corp, userid and status of the new ones."""
+    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["alert_id"]))
+    columns = [[row[name] for row in ordered] for name in COLUMNS]
+    columns[COLUMNS.index("details")] = [json.dumps(row["details"], ensure_ascii=False) for row in ordered]
+    new: Sequence[Row] = await connection.fetch(INSERT, *columns)
     return new
 
 
-async def open_of(connection: Connection, corp_id: str, userid: str, limit: int) -> Sequence[Row]:
+async def unsent(connection: Connection, corp_id: str, userid: str, limit: int) -> Sequence[Row]:
+    """Alerts that no message holds yet, oldest first."""
     rows: Sequence[Row] = await connection.fetch(
-        "select * from alerts where corp_id = $1 and userid = $2 and status = 'OPEN' order by arrived_at, alert_id"
-        " limit $3",
+        """
+        select *
+        from alerts
+        where corp_id = $1 and userid = $2 and status in ('OPEN', 'WAITING') and message_id is null
+        order by arrived_at, alert_id
+        limit $3
+        """,
         corp_id,
         userid,
         limit,
@@ -34,10 +63,36 @@ async def open_of(connection: Connection, corp_id: str, userid: str, limit: int)
     return rows
 
 
+async def left_behind(connection: Connection, job_kind: str, limit: int) -> Sequence[Row]:
+    """Recipients, (corp, userid), of alerts for which no message is due: the release before finishes a message
+    without those it cannot read."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select distinct corp_id, userid
+        from alerts
+        where status in ('OPEN', 'WAITING')
+          and message_id is null
+          and not exists (
+              select from due_rows d
+              where d.corp_id = alerts.corp_id and d.kind = $1 and d.key = alerts.userid and d.status <> 'done'
+          )
+        limit $2
+        """,
+        job_kind,
+        limit,
+    )
+    return rows
+
+
 async def attempting(connection: Connection, corp_id: str, userid: str) -> Row | None:
     row: Row | None = await connection.fetchrow(
-        "select * from app_messages where corp_id = $1 and userid = $2 and status = 'ATTEMPTING'"
-        " order by message_id limit 1",
+        """
+        select *
+        from app_messages
+        where corp_id = $1 and userid = $2 and status = 'ATTEMPTING'
+        order by message_id
+        limit 1
+        """,
         corp_id,
         userid,
     )
@@ -47,6 +102,7 @@ async def attempting(connection: Connection, corp_id: str, userid: str) -> Row |
 async def begin_message(
     connection: Connection, corp_id: str, message_id: str, userid: str, sealed_content: bytes, alert_ids: Sequence[str]
 ) -> None:
+    """The alerts become OPEN: whoever ends the message, the release before too, ends them."""
     await connection.execute(
         "insert into app_messages (corp_id, message_id, userid, sealed_content) values ($1, $2, $3, $4)",
         corp_id,
@@ -55,7 +111,7 @@ async def begin_message(
         sealed_content,
     )
     await connection.execute(
-        "update alerts set message_id = $2 where corp_id = $1 and alert_id = any($3)",
+        "update alerts set message_id = $2, status = 'OPEN' where corp_id = $1 and alert_id = any($3)",
         corp_id,
         message_id,
         list(alert_ids),
@@ -71,8 +127,11 @@ async def end_message(connection: Connection, corp_id: str, message_id: str, del
         errcode,
     )
     await connection.execute(
-        "update alerts set status = $3, delivered_at = case when $4 then now() end"
-        " where corp_id = $1 and message_id = $2 and status = 'OPEN'",
+        """
+        update alerts
+        set status = $3, delivered_at = case when $4 then now() end
+        where corp_id = $1 and message_id = $2 and status = 'OPEN'
+        """,
         corp_id,
         message_id,
         "DELIVERED" if delivered else "REFUSED",
@@ -80,16 +139,37 @@ async def end_message(connection: Connection, corp_id: str, message_id: str, del
     )
 
 
-async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
-    row = await connection.fetchrow(
-        "select count(*) as raised, count(*) filter (where status = 'DELIVERED') as delivered,"
-        " count(*) filter (where status = 'REFUSED') as refused, count(*) filter (where status = 'EXPIRED') as expired,"
-        " count(*) filter (where status = 'OPEN') as open,"
-        " (select count(*) from app_messages where corp_id = $1 and status = 'SENT'"
-        "  and ($2::timestamptz is null or attempted_at <= $2)) as messages"
-        " from alerts where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)",
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Sequence[Row]:
+    """Counts by kind."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select
+            kind,
+            count(*) as raised,
+            count(*) filter (where status = 'DELIVERED') as delivered,
+            count(*) filter (where status = 'REFUSED') as refused,
+            count(*) filter (where status = 'EXPIRED') as expired,
+            count(*) filter (where status in ('OPEN', 'WAITING')) as open,
+            count(*) filter (where status = 'LISTED') as listed
+        from alerts
+        where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)
+        group by kind
+        order by kind
+        """,
         corp_id,
         as_of,
     )
-    assert row is not None, "an aggregate or an insert always returns its row"
-    return row
+    return rows
+
+
+async def messages_sent(connection: Connection, corp_id: str, as_of: datetime | None) -> int:
+    count: int = await connection.fetchval(
+        """
+        select count(*)
+        from app_messages
+        where corp_id = $1 and status = 'SENT' and ($2::timestamptz is null or attempted_at <= $2)
+        """,
+        corp_id,
+        as_of,
+    )
+    return count

@@ -1,57 +1,12 @@
-"""Welcome rules and welcomes."""
+"""Welcomes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from chassis.pool import Connection, Row
-
-
-async def insert_rule(
-    connection: Connection,
-    corp_id: str,
-    rule_id: str,
-    channel_id: str | None,
-    text: str,
-    link: Mapping[str, str] | None,
-) -> Row | None:
-    """None when the channel has a rule."""
-    row: Row | None = await connection.fetchrow(
-        "insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, link) values ($1, $2, $3, $4, $5)"
-        " on conflict do nothing returning *",
-        corp_id,
-        rule_id,
-        channel_id,
-        text,
-        json.dumps(link, ensure_ascii=False) if link else None,
-    )
-    return row
-
-
-async def rules(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(
-        "select * from welcome_rules where corp_id = $1 and welcome_rule_id > $2 order by welcome_rule_id limit $3",
-        corp_id,
-        after,
-        limit,
-    )
-    return rows
-
-
-async def delete_rule(connection: Connection, corp_id: str, rule_id: str) -> bool:
-    status = await connection.execute(
-        "delete from welcome_rules where corp_id = $1 and welcome_rule_id = $2", corp_id, rule_id
-    )
-    return bool(status == "DELETE 1")
-
-
-async def rules_of(connection: Connection, corp_ids: Sequence[str]) -> dict[tuple[str, str | None], Row]:
-    """(corp, channel or None) → rule."""
-    rows = await connection.fetch("select * from welcome_rules where corp_id = any($1)", sorted(set(corp_ids)))
-    return {(row["corp_id"], row["channel_id"]): row for row in rows}
 
 
 async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> set[tuple[str, str]]:

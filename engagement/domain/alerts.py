@@ -1,37 +1,124 @@
-"""How alerts read in an app message (Chinese: their readers are)."""
+"""What alerts say, in one place for all causes (in Chinese: their readers are)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+from typing import Any, TypeAlias
 
 # WeCom cuts text messages at 2048 bytes; what does not fit waits for the next one.
 MOST_BYTES = 2048
+NAMELESS = "客户"
+LOW, NORMAL, HIGH = "LOW", "NORMAL", "HIGH"
+NEXT_STEPS = {
+    "THANK": "可致谢",
+    "ASK_WHY": "可问问原因",
+    "GREET": "可打个招呼",
+    "LET_REST": "先不打扰",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class OrderPaid:
+    mall_id: str
+    order_id: str
+    paid_amount: int  # minor units
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefunded:
+    mall_id: str
+    order_id: str
+    refund_id: str
+    refunded_amount: int  # minor units
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class FriendAdded:
+    channel_id: str
+    returning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FriendLost:
+    added_at: datetime | None
+
+
+Details: TypeAlias = OrderPaid | OrderRefunded | FriendAdded | FriendLost
+# Kind, as it is stored and shown, by what it tells.
+KINDS: dict[type[Details], str] = {
+    OrderPaid: "ALERT_KIND_ORDER_PAID",
+    OrderRefunded: "ALERT_KIND_ORDER_REFUNDED",
+    FriendAdded: "ALERT_KIND_FRIEND_ADDED",
+    FriendLost: "ALERT_KIND_FRIEND_LOST",
+}
+_BY_KIND = {kind: details for details, kind in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as its recipient reads it."""
+
     alert_id: str
     customer_name: str | None
-    amount_fen: int
-    order_id: str
+    details: Details
+    # A key of NEXT_STEPS, or anything else for none.
+    next_step: str
 
 
-def compose(alerts: Sequence[Paid]) -> tuple[str, int]:
-    """The message and how many of the alerts are inside, oldest first; at least one."""
-    lines = [
-        f"{a.customer_name or '客户'} 付款 ¥{yuan(a.amount_fen)}\n订单 {a.order_id} · {a.alert_id}" for a in alerts
-    ]
+def to_json(details: Details) -> dict[str, Any]:
+    """Details as they are stored."""
+    fields = asdict(details)
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
+
+
+def from_json(kind: str, stored: Mapping[str, Any]) -> Details:
+    """The inverse of `to_json`."""
+    if kind == KINDS[FriendLost]:
+        added_at = stored["added_at"]
+        return FriendLost(datetime.fromisoformat(added_at) if added_at else None)
+    return _BY_KIND[kind](**stored)
+
+
+def sentence(alert: Alert, zone: tzinfo) -> str:
+    """The alert on one line; days are those of `zone`."""
+    who = " ".join((alert.customer_name or "").split()) or NAMELESS
+    match alert.details:
+        case OrderPaid() as paid:
+            said = f"{who} 付款 {money(paid.paid_amount, paid.currency)}，订单 {paid.order_id}"
+        case OrderRefunded() as refund:
+            said = f"{who} 退款 {money(refund.refunded_amount, refund.currency)}，订单 {refund.order_id}"
+        case FriendAdded(returning=returning):
+            said = f"{who} {'再次添加' if returning else '添加'}您为好友"
+        case FriendLost(added_at=added_at):
+            since = f"（{added_at.astimezone(zone):%Y-%m-%d} 添加）" if added_at else ""
+            said = f"{who} 不再是您的好友{since}"
+    advice = NEXT_STEPS.get(alert.next_step)
+    return f"{said}，{advice}" if advice else said
+
+
+def compose(alerts: Sequence[Alert], zone: tzinfo) -> tuple[str, int]:
+    """The message and how many of the alerts are inside, oldest first; at least one. Each line ends in its id."""
+    lines = [f"{sentence(alert, zone)} · {alert.alert_id}" for alert in alerts]
     fitting = len(lines)
-    while fitting > 1 and len(_message(lines[:fitting]).encode()) > MOST_BYTES:
+    while fitting > 1 and len(_message(alerts, lines[:fitting]).encode()) > MOST_BYTES:
         fitting -= 1
-    return _message(lines[:fitting]), fitting
+    return _message(alerts, lines[:fitting]), fitting
 
 
-def yuan(fen: int) -> str:
-    return f"{fen // 100}.{fen % 100:02d}"
+def money(amount: int, currency: str) -> str:
+    """Minor units of a currency that has two digits of them."""
+    digits = f"{amount // 100}.{amount % 100:02d}"
+    return f"¥{digits}" if currency in ("CNY", "") else f"{digits} {currency}"
 
 
-def _message(lines: Sequence[str]) -> str:
-    head = "您的客户刚刚付款" if len(lines) == 1 else f"您有 {len(lines)} 笔客户付款"
+def _message(alerts: Sequence[Alert], lines: Sequence[str]) -> str:
+    only_payments = all(isinstance(alert.details, OrderPaid) for alert in alerts[: len(lines)])
+    if len(lines) == 1:
+        head = "您的客户刚刚付款" if only_payments else "您的客户有新动态"
+    else:
+        head = f"您有 {len(lines)} 笔客户付款" if only_payments else f"您有 {len(lines)} 条客户动态"
     return head + "\n\n" + "\n\n".join(lines)

@@ -1,22 +1,131 @@
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 from bihuan.engagement.v1 import alert_service_pb2 as pb
 from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
+from bihuan.staff.v1.facts_pb2 import Importance, NextStep
 
-from chassis.kernel.caller import caller
-from chassis.moments import as_of
-from chassis.pool import Pool
+from chassis import paging
+from chassis.errors import Invalid
+from chassis.kernel.caller import caller, masked
+from chassis.kernel.corps import Corps
+from chassis.moments import as_of, stamp
+from chassis.pool import Pool, Row
+from chassis.sealing import Sealer
+from engagement.app.alerts import alert_of, zone_of
+from engagement.db import alert_lists
 from engagement.db import alerts as db
+from engagement.domain.alerts import (
+    KINDS,
+    NORMAL,
+    Details,
+    FriendAdded,
+    FriendLost,
+    OrderPaid,
+    OrderRefunded,
+    sentence,
+)
+
+COUNTS = ("raised", "delivered", "refused", "expired", "open")
 
 
 class AlertServicer(grpc_pb.AlertServiceServicer):
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, sealer: Sealer, corps: Corps) -> None:
+        self._pool, self._sealer, self._corps = pool, sealer, corps
+
+    async def ListAlerts(self, request: pb.ListAlertsRequest, context: Any) -> pb.ListAlertsResponse:
+        me = caller()
+        page = paging.page(request.page_size, request.page_token)
+        before_at, before_id, _ = paging.position(page.after) if page.after else (None, "", "")
+        since, until = _moment(request, "since"), _moment(request, "until")
+        if since and until and since >= until:
+            raise Invalid("PERIOD_EMPTY", field="until", expected="a time after since")
+        userids = [request.userid.strip().lower()] if request.userid else None
+        async with self._pool.acquire() as connection:
+            if me.confined_to is not None:
+                visible = await alert_lists.visible(connection, me.corp_id, me.confined_to)
+                userids = visible if userids is None else sorted(set(userids) & set(visible))
+            rows = await alert_lists.newest(
+                connection,
+                me.corp_id,
+                alert_lists.Wanted(
+                    kinds=[pb.AlertKind.Name(request.kind)] if request.kind else sorted(KINDS.values()),
+                    userids=userids,
+                    since=since,
+                    until=until,
+                    before_at=before_at,
+                    before_id=before_id,
+                    limit=page.size,
+                ),
+            )
+        return pb.ListAlertsResponse(
+            alerts=[self._alert(row, names=me.sees_names) for row in rows],
+            next_page_token=page.next_token([json.dumps([row["at"].isoformat(), row["alert_id"], ""]) for row in rows]),
+        )
 
     async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
-        moment = as_of(request)
+        moment, corp_id = as_of(request), caller().corp_id
         async with self._pool.acquire() as connection:
-            row = await db.figures(connection, caller().corp_id, moment)
-        return pb.GetAlertFiguresResponse(**dict(row))
+            rows = await db.figures(connection, corp_id, moment)
+            messages = await db.messages_sent(connection, corp_id, moment)
+        paid = next((row for row in rows if row["kind"] == KINDS[OrderPaid]), None)
+        return pb.GetAlertFiguresResponse(
+            **({name: paid[name] for name in COUNTS} if paid else {}),
+            messages=messages,
+            by_kind=[
+                pb.AlertKindFigures(
+                    kind=pb.AlertKind.Value(row["kind"]),
+                    **{name: row[name] for name in COUNTS},
+                    listed=row["listed"],
+                )
+                for row in rows
+            ],
+        )
+
+    def _alert(self, row: Row, *, names: bool) -> pb.Alert:
+        name = self._sealer.open(row["corp_id"], row["sealed_name"]) if row["sealed_name"] else None
+        alert = alert_of(row, masked(name) if name and not names else name)
+        return pb.Alert(
+            alert_id=row["alert_id"],
+            userid=row["userid"],
+            kind=pb.AlertKind.Value(row["kind"]),
+            cause=row["cause"] or "",
+            contact_id=row["contact_id"],
+            importance=Importance.Value(f"IMPORTANCE_{row['importance'] or NORMAL}"),
+            next_step=NextStep.Value(f"NEXT_STEP_{alert.next_step}"),
+            at=stamp(row["at"]),
+            arrived_at=stamp(row["arrived_at"]),
+            sentence=sentence(alert, zone_of(self._corps, row["corp_id"])),
+            status=pb.AlertStatus.Value("ALERT_STATUS_" + row["status"].replace("WAITING", "OPEN")),
+            delivered_at=stamp(row["delivered_at"]),
+            **_details(alert.details),
+        )
+
+
+def _details(details: Details) -> dict[str, Any]:
+    """The details as the one field of their kind."""
+    match details:
+        case OrderPaid():
+            paid = {"amount": details.paid_amount, "currency": details.currency}
+            return {"order_paid": {"mall_id": details.mall_id, "order_id": details.order_id, "paid": paid}}
+        case OrderRefunded():
+            refunded = {"amount": details.refunded_amount, "currency": details.currency}
+            return {
+                "order_refunded": {
+                    "mall_id": details.mall_id,
+                    "order_id": details.order_id,
+                    "refund_id": details.refund_id,
+                    "refunded": refunded,
+                }
+            }
+        case FriendAdded():
+            return {"friend_added": {"channel_id": details.channel_id, "returning": details.returning}}
+        case FriendLost():
+            return {"friend_lost": {"added_at": stamp(details.added_at)} if details.added_at else {}}
+
+
+def _moment(request: pb.ListAlertsRequest, field: str) -> datetime | None:
+    return getattr(request, field).ToDatetime(UTC) if request.HasField(field) else None  # type: ignore[arg-type]

@@ -15,15 +15,17 @@ from chassis.errors import AlreadyExists, Invalid, NotFound
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.caller import caller
 from chassis.moments import as_of
-from chassis.outbox import Tx
-from chassis.pool import Pool, Row
-from engagement.db import welcomes as db
+from chassis.outbox import Outbox, Tx
+from chassis.pool import Row
+from engagement.app import rules
+from engagement.db import rules as db
+from engagement.db import welcomes
 from engagement.domain import templates
 
 
 class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
-    def __init__(self, pool: Pool, once: IdempotentRequests) -> None:
-        self._pool, self._once = pool, once
+    def __init__(self, outbox: Outbox, once: IdempotentRequests) -> None:
+        self._outbox, self._pool, self._once = outbox, outbox.pool, once
 
     async def CreateWelcomeRule(
         self, request: pb.CreateWelcomeRuleRequest, context: Any
@@ -34,7 +36,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
 
         async def create(tx: Tx) -> pb.CreateWelcomeRuleResponse:
             corp_id = caller().corp_id
-            row = await db.insert_rule(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
+            row = await db.insert(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
             if row is None:
                 raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
             return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
@@ -44,18 +46,46 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
         page = paging.uuid_page(request.page_size, request.page_token)
         async with self._pool.acquire() as connection:
-            rows = await db.rules(connection, caller().corp_id, page.after, page.size)
+            rows = await db.page(connection, caller().corp_id, page.after, page.size)
         return pb.ListWelcomeRulesResponse(
             welcome_rules=[_rule(row) for row in rows],
             next_page_token=page.next_token([row["welcome_rule_id"] for row in rows]),
         )
+
+    async def UpdateWelcomeRule(
+        self, request: pb.UpdateWelcomeRuleRequest, context: Any
+    ) -> pb.UpdateWelcomeRuleResponse:
+        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
+        changes: dict[str, Any] = {}
+        if request.HasField("text"):
+            templates.check(request.text)
+            changes["text"] = request.text
+        if request.HasField("channel_id"):
+            changes["channel_id"] = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
+        if request.HasField("link"):
+            if request.without_link:
+                raise Invalid("FIELDS_CONTRADICT", field="withoutLink", expected="link or withoutLink, not both")
+            changes["link"] = _checked_link(request.link)
+        elif request.without_link:
+            changes["link"] = None
+        if not changes:
+            raise Invalid("NOTHING_TO_CHANGE", field="body", expected="text, channelId, link or withoutLink")
+        async with self._outbox.transaction() as tx:
+            row = await rules.update(
+                tx,
+                caller().corp_id,
+                rule_id,
+                request.revision if request.HasField("revision") else None,
+                changes,
+            )
+        return pb.UpdateWelcomeRuleResponse(welcome_rule=_rule(row))
 
     async def DeleteWelcomeRule(
         self, request: pb.DeleteWelcomeRuleRequest, context: Any
     ) -> pb.DeleteWelcomeRuleResponse:
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
         async with self._pool.acquire() as connection:
-            if not await db.delete_rule(connection, caller().corp_id, rule_id):
+            if not await db.delete(connection, caller().corp_id, rule_id):
                 raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
         return pb.DeleteWelcomeRuleResponse()
 
@@ -64,7 +94,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     ) -> pb.GetWelcomeFiguresResponse:
         moment = as_of(request)
         async with self._pool.acquire() as connection:
-            row = await db.figures(connection, caller().corp_id, moment)
+            row = await welcomes.figures(connection, caller().corp_id, moment)
         figures = pb.GetWelcomeFiguresResponse(
             sent=row["sent"],
             late=row["late"],
@@ -106,6 +136,7 @@ def _rule(row: Row) -> pb.WelcomeRule:
         channel_id=row["channel_id"] or "",
         text=row["text"],
         created_at=row["created_at"],
+        revision=row["revision"],
     )
     if row["link"]:
         link = json.loads(row["link"])

@@ -49,7 +49,7 @@ async def receive(request: web.Request) -> web.Response:
     if event.get("ToUserName") != corp.corp_id:
         raise Forbidden("CORP_WRONG", field="ToUserName", expected=corp.corp_id)
     edge = request.app[app_keys.EDGE]
-    message = read(edge, corp.corp_id, event, plain.decode(errors="replace"), datetime.now(UTC))
+    message = read(edge, corp.corp_id, event, plain.decode(errors="replace"), datetime.now(UTC), app.agent_id)
     await edge.accept(message, corp_id=corp.corp_id, content=("wecom", hashlib.sha256(plain).hexdigest()))
     return web.Response(text="success")
 

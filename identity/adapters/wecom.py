@@ -9,6 +9,7 @@ from chassis.wecom.client import WeComError, WeComs
 from identity.app.staff import Department, Member
 
 ACTIVE = 1
+MOST_PAGES = 20
 NOBODY_THERE, NO_CONTACT = 60111, 84061
 
 
@@ -17,9 +18,18 @@ class WeComBook:
         self._wecoms = wecoms
 
     async def read(self, corp_id: str, external_userid: str) -> dict[str, Any]:
-        answer = await self._wecoms.of(corp_id).get("externalcontact/get", 4.0, external_userid=external_userid)
-        contact: dict[str, Any] = answer["external_contact"]
-        return contact
+        client, cursor = self._wecoms.of(corp_id), ""
+        whole: dict[str, Any] = {"external_contact": None, "follow_user": []}
+        # A page has 500 followers.
+        for _ in range(MOST_PAGES):
+            more = {"cursor": cursor} if cursor else {}
+            answer = await client.get("externalcontact/get", 4.0, external_userid=external_userid, **more)
+            whole["external_contact"] = whole["external_contact"] or answer.get("external_contact")
+            whole["follow_user"] += answer.get("follow_user") or []
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                break
+        return whole
 
     async def followed(self, corp_id: str, userid: str) -> list[str]:
         try:

@@ -1,89 +1,139 @@
 """Identity's heart: observations of identifiers become people (reference: models, section 3, done set-based).
 
 Placeholders are inserted in key order, everything that edges connect is locked in key order, and the partition is
-computed anew from all edges of what is locked. Two transactions that could disagree always share a locked row.
+computed anew from all edges of what is locked. Two transactions that could disagree always share a locked row: who is
+one person, and which value is quarantined, depends on nothing outside of what edges connect, crowds left out; and what
+is a crowd depends on its own row alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from bihuan.common.v1.identifier_pb2 import Identifier
 from uuid_utils import uuid7
 
+from chassis import scheduled
 from chassis.errors import Conflict
-from chassis.outbox import Tx
+from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
 from identity.app import facts
 from identity.db import people as db
-from identity.domain.people import Edge, name_people, partition
+from identity.domain.people import Edge, Pair, name_people, partition
 
 # Each round locks more than the last; a neighbourhood that outgrows this many rounds is a storm: try later.
 ROUNDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    kind: str
-    id: str
-    sealed: bytes
+# Identifiers whose neighbourhoods are judged anew.
+JUDGED = "people_judged"
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Identifiers seen together: the first is linked to each of the others."""
+    """Identifiers seen together: the first is linked to each of the others, since `at`.
+
+    `seen_at`: when they were seen, where that is another time."""
 
     corp_id: str
-    names: tuple[Named, ...]
+    identifiers: tuple[Identifier, ...]
     at: datetime
+    seen_at: datetime | None = None
 
 
 async def observe(tx: Tx, observations: Iterable[Observation], source: str) -> None:
     """Makes every identifier belong to a customer and states what changed. Safe to repeat, in any order."""
     by_corp: dict[str, list[Observation]] = {}
     for observation in observations:
-        if observation.names:
+        if observation.identifiers:
             by_corp.setdefault(observation.corp_id, []).append(observation)
     for corp_id in sorted(by_corp):
         await _observe_corp(tx, corp_id, by_corp[corp_id], source)
 
 
+async def judge(tx: Tx, corp_id: str, ids: Iterable[str]) -> None:
+    """Decides anew who is one person among all that the identifiers are connected to."""
+    await _link(tx, corp_id, sorted(ids), [], {}, "")
+
+
+class Judging:
+    """Judges identifiers anew that somebody scheduled (chassis.effects.OneByOne)."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def perform(self, claim: scheduled.Claim) -> None:
+        async with self._outbox.transaction() as tx:
+            await judge(tx, claim.corp_id, [claim.key])
+            await scheduled.finish(tx.connection, JUDGED, [(claim, "judged")])
+
+
 async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation], source: str) -> None:
-    names = {name.id: (name.kind, name.sealed) for observation in observations for name in observation.names}
-    edges: dict[tuple[str, str], Edge] = {}
+    identifiers: dict[str, Identifier] = {}
+    seen: dict[str, datetime] = {}
     for observation in observations:
-        head, *others = observation.names
-        for other in others:
-            edge = Edge.between(head.id, other.id, observation.at)
-            if head.id != other.id and ((edge.a, edge.b) not in edges or edge.at < edges[edge.a, edge.b].at):
-                edges[edge.a, edge.b] = edge
+        at = observation.seen_at or observation.at
+        for one in observation.identifiers:
+            identifiers[one.id] = one
+            seen[one.id] = min(seen.get(one.id, at), at)
+    edges = _edges_of(observations)
 
     # Most observations repeat what is known: they need no lock.
-    known = await db.known_identifiers(tx.connection, corp_id, sorted(names))
+    known = await db.known_identifiers(tx.connection, corp_id, sorted(identifiers))
     said = await db.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
     new_edges = [edge for pair, edge in edges.items() if pair not in said or edge.at < said[pair]]
-    touched = {end for edge in new_edges for end in (edge.a, edge.b)}
-    new = {one: names[one] for one in names if one not in known}
+    earlier = {one: seen[one] for one in known if seen[one] < known[one]}
+    touched = {end for edge in new_edges for end in (edge.a, edge.b)} | set(earlier)
+    new = {one: identifiers[one] for one in identifiers if one not in known}
     if new:
-        await _add(tx, corp_id, new, alone=new.keys() - touched)
+        touched |= await _add(tx, corp_id, new, seen, alone=new.keys() - touched)
     if touched:
-        await _link(tx, corp_id, sorted(touched), new_edges, source)
+        earlier |= {one: seen[one] for one in touched & new.keys()}
+        await _link(tx, corp_id, sorted(touched), new_edges, earlier, source)
 
 
-async def _add(tx: Tx, corp_id: str, names: dict[str, tuple[str, bytes]], alone: Set[str]) -> None:
+def _edges_of(observations: Iterable[Observation]) -> dict[Pair, Edge]:
+    """The earliest edge of each pair."""
+    edges: dict[Pair, Edge] = {}
+    for observation in observations:
+        head, *others = observation.identifiers
+        for other in others:
+            edge = Edge.between(head.id, other.id, observation.at)
+            pair = (edge.a, edge.b)
+            if head.id != other.id and (pair not in edges or edge.at < edges[pair].at):
+                edges[pair] = edge
+    return edges
+
+
+async def _add(
+    tx: Tx, corp_id: str, new: Mapping[str, Identifier], seen: Mapping[str, datetime], alone: Set[str]
+) -> set[str]:
     """New identifiers, in one sorted statement, since a row that is inserted is a lock that is taken. Those that
-    nothing links are a person each; who meets one that another is adding leaves it to them."""
+    nothing links are a person each. Returns those of them that another transaction has added meanwhile: it may have
+    seen them later than we did."""
     customers = {one: str(uuid7()) for one in alone}
-    added = await db.add_identifiers(tx.connection, corp_id, names, customers)
+    rows = [
+        db.NewIdentifier(one, name.kind, name.scope, name.sealed, seen[one], customers.get(one))
+        for one, name in new.items()
+    ]
+    added = await db.add_identifiers(tx.connection, corp_id, rows)
     persons = [one for one in added if one in alone]
     versions = await db.next_versions(tx.connection, len(persons))
     for one, version in zip(persons, versions, strict=True):
         tx.publish(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
+    return set(alone) - set(added)
 
 
-async def _link(tx: Tx, corp_id: str, touched: Sequence[str], new_edges: Sequence[Edge], source: str) -> None:
+async def _link(
+    tx: Tx,
+    corp_id: str,
+    touched: Sequence[str],
+    new_edges: Sequence[Edge],
+    earlier: Mapping[str, datetime],
+    source: str,
+) -> None:
+    """Locks all that `touched` are connected to, writes what is new, and decides anew who is one person."""
     for _ in range(ROUNDS):
         wanted = await db.reachable(tx.connection, corp_id, touched)
         savepoint = tx.connection.transaction()
@@ -94,38 +144,51 @@ async def _link(tx: Tx, corp_id: str, touched: Sequence[str], new_edges: Sequenc
         await savepoint.rollback()  # lets the locks go, so that the larger set is locked in order
     else:
         raise Conflict("IDENTITY_STORM", "the neighbourhood kept growing")
-    await db.add_edges(tx.connection, corp_id, new_edges, source)
-    await _repartition(tx, corp_id, locked)
+    if new_edges:
+        await db.add_edges(tx.connection, corp_id, new_edges, source)
+    sooner = {one: at for one, at in earlier.items() if at < locked[one]["first_seen"]}
+    if sooner:
+        await db.see(tx.connection, corp_id, sooner)
+    await _repartition(tx, corp_id, locked, sooner)
     await savepoint.commit()
 
 
-async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
+async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: Mapping[str, datetime]) -> None:
     ids = sorted(locked)
-    # A value once quarantined names nobody from then on, and its edges are not even looked at.
-    kinds = {one: row["kind"] for one, row in locked.items() if not row["quarantined"]}
+    # A crowd names nobody from then on, and its edges are not even looked at.
+    suspects = [one for one in ids if locked[one]["quarantined"]]
+    crowds = await db.crowds(tx.connection, corp_id, suspects) if suspects else set()
+    kinds = {one: row["kind"] for one, row in locked.items() if one not in crowds}
     links = await db.links_of(tx.connection, corp_id, sorted(kinds))
-    all_edges = [Edge(at, a, b) for a, b, at in links if a < b and b in kinds]
-    result = partition(kinds, all_edges, Counter(a for a, _, _ in links))
+    edges = [
+        Edge(row["at"], row["from_id"], row["to_id"])
+        for row in links
+        if row["from_id"] < row["to_id"] and row["to_id"] in kinds
+    ]
+    result = partition(kinds, edges, Counter(row["from_id"] for row in links))
     before = {one: locked[one]["customer_id"] for one in kinds}
     names = name_people(result.people, before)
+    newly_quarantined = [one for one in sorted(result.quarantined) if not locked[one]["quarantined"]]
 
-    owners: dict[str, str | None] = dict.fromkeys(result.quarantined)
-    new_customers: list[str] = []
-    changed: list[tuple[str, frozenset[str]]] = []
+    owners: dict[str, str | None] = dict.fromkeys(newly_quarantined)
+    created: dict[str, datetime] = {}
+    changed: list[tuple[str, Iterable[str]]] = []
     merged: dict[str, str] = {}
     kept = {name for name in names.values() if name is not None}
+    created_before = _created(locked)
     for group, kept_name in names.items():
         customer_id = kept_name or str(uuid7())
-        if kept_name is None:
-            new_customers.append(customer_id)
+        first_seen = min(sooner.get(one, locked[one]["first_seen"]) for one in group)
+        if created_before.get(customer_id) != first_seen:
+            created[customer_id] = first_seen
         movers = [one for one in group if before[one] != customer_id]
         if movers or any(before[one] == customer_id and one not in group for one in before):
             changed.append((customer_id, group))
         owners.update(dict.fromkeys(movers, customer_id))
         merged.update({old: customer_id for one in movers if (old := before[one]) and old not in kept})
 
-    if new_customers:
-        await db.add_customers(tx.connection, corp_id, new_customers)
+    if created:
+        await db.save_customers(tx.connection, corp_id, created)
     if merged:
         await db.merge_customers(tx.connection, corp_id, merged)
     # All they had was a value that turned out to name nobody.
@@ -134,10 +197,25 @@ async def _repartition(tx: Tx, corp_id: str, locked: dict[str, Row]) -> None:
         await db.dissolve_customers(tx.connection, corp_id, dissolved)
     if owners:
         await db.assign(tx.connection, corp_id, owners)
-    if all_edges:
+    if edges:
         await db.replace_conflicts(tx.connection, corp_id, ids, result.refused)
-    if result.quarantined:
-        changed.append(("", result.quarantined))
+    if newly_quarantined:
+        changed.append(("", newly_quarantined))
     versions = await db.next_versions(tx.connection, len(changed))
-    for (customer_id, group), version in zip(changed, versions, strict=True):
-        tx.publish(facts.identifiers_assigned(corp_id, customer_id, group, version), corp_id=corp_id)
+    for (customer_id, members), version in zip(changed, versions, strict=True):
+        tx.publish(facts.identifiers_assigned(corp_id, customer_id, members, version), corp_id=corp_id)
+
+
+def _created(rows: Mapping[str, Row]) -> dict[str, datetime]:
+    """Customer → when the first of its identifiers among `rows` was first seen."""
+    created: dict[str, datetime] = {}
+    for row in rows.values():
+        customer_id = row["customer_id"]
+        if customer_id:
+            created[customer_id] = min(created.get(customer_id, row["first_seen"]), row["first_seen"])
+    return created
+
+
+async def ask_to_judge(tx: Tx, corp_id: str, ids: Iterable[str]) -> None:
+    now = datetime.now(UTC)
+    await scheduled.schedule_again(tx.connection, JUDGED, [scheduled.Job(corp_id, one, now) for one in ids])

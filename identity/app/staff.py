@@ -131,7 +131,7 @@ class Staff:
             if role != "ADMIN" and admins == [userid]:
                 raise Precondition("LAST_ADMIN", field="userid", expected="another ADMIN, named first")
             await access.set_role(tx.connection, corp_id, userid, role, asked)
-            await self._state(
+            await state(
                 tx, corp_id, [{**row, "managed_department_ids": list(managed(role, asked, row["department_ids"]))}]
             )
             return (await db.get(tx.connection, corp_id, [userid]))[0]
@@ -177,15 +177,16 @@ class Staff:
                 }
             if row is None or any(row[key] != told[key] for key in db.STATED):
                 rows.append(told)
-        await self._state(tx, corp_id, rows)
+        await state(tx, corp_id, rows)
         return len(rows)
 
-    async def _state(self, tx: Tx, corp_id: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Saves the rows under their next version and states them."""
-        next_rows = [{**row, "version": int(str(row["version"])) + 1} for row in rows]
-        await db.save(tx.connection, corp_id, next_rows)
-        for row in next_rows:
-            tx.publish(facts.staff_placed(corp_id, row), corp_id=corp_id)
+
+async def state(tx: Tx, corp_id: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Saves the rows under their next version and states them."""
+    next_rows = [{**row, "version": int(str(row["version"])) + 1} for row in rows]
+    await db.save(tx.connection, corp_id, next_rows)
+    for row in next_rows:
+        tx.publish(facts.staff_placed(corp_id, row), corp_id=corp_id)
 
 
 async def ask_for_book(tx: Tx, corp_ids: Iterable[str]) -> None:

@@ -44,6 +44,34 @@ async def set_role(connection: Connection, corp_id: str, userid: str, role: str,
     )
 
 
+async def move_role(connection: Connection, corp_id: str, userid: str, new_userid: str) -> None:
+    """To a member who has none yet. The former userid keeps a row that grants nothing: whoever takes it next must not
+    have what the corps file once granted to it."""
+    await connection.execute(
+        """
+        insert into roles (corp_id, userid, role, department_ids)
+        select corp_id, $3, role, department_ids
+        from roles
+        where corp_id = $1
+          and userid = $2
+        on conflict do nothing
+        """,
+        corp_id,
+        userid,
+        new_userid,
+    )
+    await connection.execute(
+        """
+        update roles
+        set role = 'FRONTLINE', department_ids = '{}'
+        where corp_id = $1
+          and userid = $2
+        """,
+        corp_id,
+        userid,
+    )
+
+
 async def role_of(connection: Connection, corp_id: str, userid: str) -> str | None:
     role: str | None = await connection.fetchval(
         "select role from roles where corp_id = $1 and userid = $2", corp_id, userid

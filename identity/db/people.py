@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.pool import Connection, Row
-from identity.domain.people import Edge
+from identity.domain.people import CROWD, Edge
 
 
-async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+@dataclass(frozen=True, slots=True)
+class NewIdentifier:
+    """A row to add; `customer_id` None: it waits, locked, for its customer."""
+
+    identifier_id: str
+    kind: str
+    scope: str
+    sealed: bytes
+    first_seen: datetime
+    customer_id: str | None
+
+
+async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, datetime]:
+    """Those of the identifiers that are known → when they were first seen."""
     rows = await connection.fetch(
-        "select identifier_id, kind, customer_id, quarantined from identifiers"
-        " where corp_id = $1 and identifier_id = any($2::uuid[])",
+        """
+        select identifier_id, first_seen
+        from identifiers
+        where corp_id = $1
+          and identifier_id = any($2::uuid[])
+        """,
         corp_id,
         ids,
     )
-    return {row["identifier_id"]: row for row in rows}
+    return {row["identifier_id"]: row["first_seen"] for row in rows}
 
 
 async def known_edges(connection: Connection, corp_id: str, edges: Iterable[Edge]) -> dict[tuple[str, str], datetime]:
     wanted = list(edges)
     rows = await connection.fetch(
-        "select from_id, to_id, at from edges where corp_id = $1"
-        " and (from_id, to_id) in (select * from unnest($2::uuid[], $3::uuid[]))",
+        """
+        select from_id, to_id, at
+        from edges
+        where corp_id = $1
+          and (from_id, to_id) in (select * from unnest($2::uuid[], $3::uuid[]))
+        """,
         corp_id,
         [edge.a for edge in wanted],
         [edge.b for edge in wanted],
@@ -31,62 +53,144 @@ async def known_edges(connection: Connection, corp_id: str, edges: Iterable[Edge
     return {(row["from_id"], row["to_id"]): row["at"] for row in rows}
 
 
-async def add_identifiers(
-    connection: Connection, corp_id: str, names: Mapping[str, tuple[str, bytes]], customers: Mapping[str, str]
-) -> list[str]:
-    """Rows for identifiers (id → kind, sealed value), with a customer of their own where `customers` has one, and
-    otherwise without, so that there is something to lock. Returns those that were not there, sorted."""
-    ids = sorted(names)
+async def add_identifiers(connection: Connection, corp_id: str, new: Iterable[NewIdentifier]) -> list[str]:
+    """Adds them, and the customers that some have. Returns those that were not there, sorted."""
+    ordered = sorted(new, key=lambda one: one.identifier_id)
     rows = await connection.fetch(
-        "with added as (insert into identifiers (corp_id, identifier_id, kind, sealed, customer_id)"
-        " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[], $5::uuid[]) on conflict do nothing"
-        " returning corp_id, identifier_id, customer_id), made as (insert into customers (corp_id, customer_id)"
-        " select corp_id, customer_id from added where customer_id is not null)"
-        " select identifier_id from added order by identifier_id",
+        """
+        with added as (
+            insert into identifiers (corp_id, identifier_id, kind, scope, sealed, first_seen, customer_id)
+            select $1, *
+            from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::uuid[])
+            on conflict do nothing
+            returning corp_id, identifier_id, first_seen, customer_id
+        ),
+        made as (
+            insert into customers (corp_id, customer_id, created_at)
+            select corp_id, customer_id, first_seen
+            from added
+            where customer_id is not null
+        )
+        select identifier_id
+        from added
+        order by identifier_id
+        """,
         corp_id,
-        ids,
-        [names[one][0] for one in ids],
-        [names[one][1] for one in ids],
-        [customers.get(one) for one in ids],
+        [one.identifier_id for one in ordered],
+        [one.kind for one in ordered],
+        [one.scope for one in ordered],
+        [one.sealed for one in ordered],
+        [one.first_seen for one in ordered],
+        [one.customer_id for one in ordered],
     )
     return [row["identifier_id"] for row in rows]
 
 
 async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) -> list[str]:
-    """The identifiers and all that edges connect them to, not passing through quarantined ones; sorted.
+    """The identifiers and all that edges connect them to, not passing through crowds; sorted.
 
-    Each step goes to the index by row, which the subquery and the lateral with its offset leave the planner no choice
-    about: it cannot guess how far a walk goes, and a wrong guess reads all edges of the corp.
+    It passes through refused edges: who is refused depends on who else is there, so that the whole neighbourhood
+    decides. Each step goes to the index by row, which the lateral with its offset leaves the planner no choice about:
+    it cannot guess how far a walk goes, and a wrong guess reads all edges of the corp.
     """
     rows = await connection.fetch(
-        "with recursive reach (id) as ("
-        " select unnest($2::uuid[]) union"
-        " select e.to_id from reach r"
-        " cross join lateral (select to_id from edges where corp_id = $1 and from_id = r.id offset 0) e"
-        " where (select not quarantined from identifiers where corp_id = $1 and identifier_id = r.id))"
-        " select id from reach order by id",
+        """
+        with recursive reach (id) as (
+            select unnest($2::uuid[])
+            union
+            select step.to_id
+            from reach r
+            cross join lateral (
+                select to_id
+                from edges
+                where corp_id = $1
+                  and from_id = r.id
+                offset 0
+            ) step
+            -- A crowd is quarantined, and has more links than are looked at.
+            where (
+                select not i.quarantined or (
+                    select count(*)
+                    from (select from edges e where e.corp_id = $1 and e.from_id = r.id limit $3 + 1) counted
+                ) <= $3
+                from identifiers i
+                where i.corp_id = $1
+                  and i.identifier_id = r.id
+            )
+        )
+        select id
+        from reach
+        order by id
+        """,
         corp_id,
         sorted(ids),
+        CROWD,
     )
     return [row["id"] for row in rows]
 
 
 async def lock_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
     rows = await connection.fetch(
-        "select identifier_id, kind, customer_id, quarantined from identifiers"
-        " where corp_id = $1 and identifier_id = any($2::uuid[]) order by identifier_id for update",
+        """
+        select identifier_id, kind, customer_id, quarantined, first_seen
+        from identifiers
+        where corp_id = $1
+          and identifier_id = any($2::uuid[])
+        order by identifier_id
+        for update
+        """,
         corp_id,
         ids,
     )
     return {row["identifier_id"]: row for row in rows}
 
 
+async def crowds(connection: Connection, corp_id: str, ids: Sequence[str]) -> set[str]:
+    """Those of the identifiers that have more links than are looked at."""
+    rows = await connection.fetch(
+        """
+        select id
+        from unnest($2::uuid[]) as t(id)
+        where (
+            select count(*)
+            from (select from edges e where e.corp_id = $1 and e.from_id = t.id limit $3 + 1) counted
+        ) > $3
+        """,
+        corp_id,
+        ids,
+        CROWD,
+    )
+    return {row["id"] for row in rows}
+
+
+async def see(connection: Connection, corp_id: str, seen: Mapping[str, datetime]) -> None:
+    """Identifier → an earlier time at which it was seen."""
+    ids = sorted(seen)
+    await connection.execute(
+        """
+        update identifiers i
+        set first_seen = least(i.first_seen, t.at)
+        from unnest($2::uuid[], $3::timestamptz[]) as t(id, at)
+        where i.corp_id = $1
+          and i.identifier_id = t.id
+        """,
+        corp_id,
+        ids,
+        [seen[one] for one in ids],
+    )
+
+
 async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge], source: str) -> None:
     both_ways = sorted(pair for edge in edges for pair in ((edge.a, edge.b, edge.at), (edge.b, edge.a, edge.at)))
     await connection.execute(
-        "insert into edges as e (corp_id, from_id, to_id, at, source)"
-        " select $1, a, b, at, $5 from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as t(a, b, at)"
-        " on conflict (corp_id, from_id, to_id) do update set at = excluded.at where excluded.at < e.at",
+        """
+        insert into edges as e (corp_id, from_id, to_id, at, source)
+        select $1, a, b, at, $5
+        from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as t(a, b, at)
+        on conflict (corp_id, from_id, to_id) do update
+        set at = excluded.at
+        where excluded.at < e.at
+        """,
         corp_id,
         [a for a, _, _ in both_ways],
         [b for _, b, _ in both_ways],
@@ -95,30 +199,53 @@ async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge],
     )
 
 
-async def links_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[tuple[str, str, datetime]]:
-    """(from, to, at) of every edge that begins at one of the identifiers, wherever it leads; each edge lies both
-    ways."""
-    rows = await connection.fetch(
-        "select from_id, to_id, at from edges where corp_id = $1 and from_id = any($2::uuid[])", corp_id, ids
+async def links_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
+    """from_id, to_id and at of every edge that begins at one of the identifiers, wherever it leads; each edge lies
+    both ways."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select from_id, to_id, at
+        from edges
+        where corp_id = $1
+          and from_id = any($2::uuid[])
+        """,
+        corp_id,
+        ids,
     )
-    return [(row["from_id"], row["to_id"], row["at"]) for row in rows]
+    return rows
 
 
 async def assign(connection: Connection, corp_id: str, owners: Mapping[str, str | None]) -> None:
     """Identifier → customer; None quarantines."""
     ids = sorted(owners)
     await connection.execute(
-        "update identifiers i set customer_id = t.customer, quarantined = t.customer is null"
-        " from unnest($2::uuid[], $3::uuid[]) as t(id, customer) where i.corp_id = $1 and i.identifier_id = t.id",
+        """
+        update identifiers i
+        set customer_id = t.customer, quarantined = t.customer is null
+        from unnest($2::uuid[], $3::uuid[]) as t(id, customer)
+        where i.corp_id = $1
+          and i.identifier_id = t.id
+        """,
         corp_id,
         ids,
         [owners[one] for one in ids],
     )
 
 
-async def add_customers(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
+async def save_customers(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
+    """Customer → when the first of its identifiers was first seen."""
+    ids = sorted(created)
     await connection.execute(
-        "insert into customers (corp_id, customer_id) select $1, unnest($2::uuid[])", corp_id, sorted(ids)
+        """
+        insert into customers (corp_id, customer_id, created_at)
+        select $1, *
+        from unnest($2::uuid[], $3::timestamptz[])
+        on conflict (corp_id, customer_id) do update
+        set created_at = excluded.created_at
+        """,
+        corp_id,
+        ids,
+        [created[one] for one in ids],
     )
 
 
@@ -126,8 +253,13 @@ async def merge_customers(connection: Connection, corp_id: str, into: Mapping[st
     """Loser → winner; what had been merged into a loser follows, so that a chain is always one step."""
     losers = sorted(into)
     await connection.execute(
-        "update customers c set merged_into = t.winner from unnest($2::uuid[], $3::uuid[]) as t(loser, winner)"
-        " where c.corp_id = $1 and (c.customer_id = t.loser or c.merged_into = t.loser)",
+        """
+        update customers c
+        set merged_into = t.winner
+        from unnest($2::uuid[], $3::uuid[]) as t(loser, winner)
+        where c.corp_id = $1
+          and (c.customer_id = t.loser or c.merged_into = t.loser)
+        """,
         corp_id,
         losers,
         [into[one] for one in losers],
@@ -137,26 +269,42 @@ async def merge_customers(connection: Connection, corp_id: str, into: Mapping[st
 async def dissolve_customers(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
     """Customers who have no identifier any more, and those who had been merged into them."""
     await connection.execute(
-        "delete from customers where corp_id = $1 and (customer_id = any($2::uuid[]) or merged_into = any($2::uuid[]))",
+        """
+        delete from customers
+        where corp_id = $1
+          and (customer_id = any($2::uuid[]) or merged_into = any($2::uuid[]))
+        """,
         corp_id,
         sorted(ids),
     )
 
 
-async def replace_conflicts(connection: Connection, corp_id: str, ids: Sequence[str], refused: Iterable[Edge]) -> None:
+async def replace_conflicts(
+    connection: Connection, corp_id: str, ids: Sequence[str], refused: Mapping[Edge, str]
+) -> None:
+    """The refused edges among the identifiers from now on, each with its reason."""
     await connection.execute(
-        "delete from conflicts where corp_id = $1 and from_id = any($2::uuid[]) and to_id = any($2::uuid[])",
+        """
+        delete from conflicts
+        where corp_id = $1
+          and from_id = any($2::uuid[])
+          and to_id = any($2::uuid[])
+        """,
         corp_id,
         ids,
     )
     ordered = sorted(refused)
     if ordered:
         await connection.execute(
-            "insert into conflicts (corp_id, from_id, to_id, reason)"
-            " select $1, a, b, 'TOO_MANY_OF_A_KIND' from unnest($2::uuid[], $3::uuid[]) as t(a, b)",
+            """
+            insert into conflicts (corp_id, from_id, to_id, reason)
+            select $1, *
+            from unnest($2::uuid[], $3::uuid[], $4::text[])
+            """,
             corp_id,
             [edge.a for edge in ordered],
             [edge.b for edge in ordered],
+            [refused[edge] for edge in ordered],
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from chassis.kernel.scope import visible_staff
@@ -26,13 +27,40 @@ async def lock(connection: Connection, corp_id: str, userids: Sequence[str]) -> 
 
 
 async def save(connection: Connection, corp_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    names = ", ".join(COLUMNS)
-    values = ", ".join(f"${position}" for position in range(3, 3 + len(COLUMNS)))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
     await connection.executemany(
-        f"insert into staff (corp_id, userid, {names}) values ($1, $2, {values})"
-        f" on conflict (corp_id, userid) do update set {changes}",
+        """
+        insert into staff as s
+            (corp_id, userid, sealed_name, fingerprint, department_ids, active, within_department_ids,
+            managed_department_ids, read_at, version)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        on conflict (corp_id, userid) do update
+        set sealed_name = excluded.sealed_name,
+            fingerprint = excluded.fingerprint,
+            department_ids = excluded.department_ids,
+            active = excluded.active,
+            within_department_ids = excluded.within_department_ids,
+            managed_department_ids = excluded.managed_department_ids,
+            read_at = excluded.read_at,
+            version = excluded.version,
+            -- Somebody who left and is there again is perhaps another person.
+            known_since = case when s.active then s.known_since else excluded.known_since end
+        """,
         [(corp_id, row["userid"], *(row[name] for name in COLUMNS)) for row in sorted(rows, key=lambda r: r["userid"])],
+    )
+
+
+async def known_since(connection: Connection, corp_id: str, userid: str, at: datetime) -> None:
+    """The member was there at that time already."""
+    await connection.execute(
+        """
+        update staff
+        set known_since = least(known_since, $3)
+        where corp_id = $1
+          and userid = $2
+        """,
+        corp_id,
+        userid,
+        at,
     )
 
 

@@ -1,8 +1,13 @@
 """Which identifiers are one person: a function of the set of edges, whatever order they came in.
 
-Edges are taken in the order (time, ids). One that would give a person more identifiers of a kind than a person can
-have is refused and recorded: two unionids are two people, however many phones they share. A value that links to more
-others than a person's value can is quarantined: it names nobody, and its edges count for nothing.
+1. A value with more than `CROWD` links is a crowd, and a value that its kind's policy denies is a placeholder: they
+   name nobody.
+2. A shared value (a phone) is quarantined when those it is linked to are too many persons. They are counted by what
+   accounts alone say: more persons with a strong identifier than the policy allows, or more accounts without one than
+   one person may have. One person with four shops' accounts and one phone is no crowd.
+3. Edges are taken in the order (time, priority of the weaker end, ids), those of values that name nobody left out. One
+   that would give a person more of a kind than the policy allows is refused: two unionids are two people, however many
+   phones they share. So is one that would join two that somebody has declared to be two people.
 """
 
 from __future__ import annotations
@@ -12,14 +17,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-# How many identifiers of a kind one person may have.
-MOST_PER_PERSON: Mapping[str, int] = {"unionid": 1, "external_userid": 1, "yz_open_id": 5, "openid": 5, "phone": 3}
-MOST_OF_AN_UNKNOWN_KIND = 5
-# How many other identifiers one value may be linked to.
-MOST_LINKS: Mapping[str, int] = {"phone": 3}
-MOST_LINKS_OF_OTHER_KINDS = 20
+from identity.domain.policies import Policies
+
+# Links of one value that are looked at. What has more names nobody, for good, and is never walked through.
+CROWD = 20
 # Kinds that are an account of their own; what a person has beyond the first was merged.
 ACCOUNTS = ("external_userid", "yz_open_id")
+
+TOO_MANY, APART = "TOO_MANY_OF_A_KIND", "DECLARED_APART"
+
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,57 +46,118 @@ class Edge:
 class Partition:
     people: tuple[frozenset[str], ...]
     quarantined: frozenset[str]
-    refused: tuple[Edge, ...]
+    # Each refused edge with its reason.
+    refused: Mapping[Edge, str]
 
 
-def most_links(kind: str) -> int:
-    return MOST_LINKS.get(kind, MOST_LINKS_OF_OTHER_KINDS)
-
-
-def partition(kinds: Mapping[str, str], edges: Iterable[Edge], links: Mapping[str, int] | None = None) -> Partition:
+def partition(
+    kinds: Mapping[str, str],
+    edges: Iterable[Edge],
+    links: Mapping[str, int] | None = None,
+    *,
+    policies: Policies | None = None,
+    apart: Iterable[Pair] = (),
+) -> Partition:
     """Splits the identifiers of `kinds` (id → kind) into people. Every edge must lie inside `kinds`.
 
-    `links` counts all links of an identifier, also those to values that are not among `kinds` since they are
-    quarantined; without it the edges are all there is.
+    `links` counts all links of an identifier, also those to crowds, which are not among `kinds`; without it the edges
+    are all there is. `apart`: pairs that somebody has declared to be two people.
     """
-    earliest: dict[tuple[str, str], Edge] = {}
+    policies = policies or Policies()
+    pairs = frozenset((min(pair), max(pair)) for pair in apart)
+    earliest: dict[Pair, Edge] = {}
     for edge in edges:
         known = earliest.get((edge.a, edge.b))
         if known is None or edge.at < known.at:
             earliest[edge.a, edge.b] = edge
     if links is None:
         links = Counter(end for pair in earliest for end in pair)
-    quarantined = frozenset(one for one, count in links.items() if count > most_links(kinds[one]))
 
-    parent = {one: one for one in kinds}
-    counts = {one: Counter({kind: 1}) for one, kind in kinds.items()}
+    def order(edge: Edge) -> tuple[datetime, int, str, str]:
+        weaker = max(policies.of(kinds[edge.a]).priority, policies.of(kinds[edge.b]).priority)
+        return edge.at, weaker, edge.a, edge.b
 
-    def root(one: str) -> str:
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
+    ordered = sorted(earliest.values(), key=order)
+    nobody = {one for one, kind in kinds.items() if links.get(one, 0) > CROWD or one in policies.of(kind).denied}
+    ordered = [edge for edge in ordered if edge.a not in nobody and edge.b not in nobody]
+    crowded = _crowded({one: kind for one, kind in kinds.items() if one not in nobody}, ordered, policies, pairs)
+    named = {one: kind for one, kind in kinds.items() if one not in nobody and one not in crowded}
+    groups = _Groups(named, policies, pairs)
+    refused = groups.join(edge for edge in ordered if edge.a in named and edge.b in named)
+    return Partition(groups.all(), frozenset(nobody | crowded), refused)
+
+
+def _crowded(
+    kinds: Mapping[str, str], ordered: Iterable[Edge], policies: Policies, apart: frozenset[Pair]
+) -> frozenset[str]:
+    """Shared values whose links are too many persons by what accounts alone say."""
+    accounts = {one: kind for one, kind in kinds.items() if not policies.of(kind).is_shared}
+    persons, neighbours = _Groups(accounts, policies, apart), dict[str, set[str]]()
+    between_accounts = []
+    for edge in ordered:
+        if edge.a in accounts and edge.b in accounts:
+            between_accounts.append(edge)
+        elif edge.a in accounts or edge.b in accounts:
+            account, shared = (edge.a, edge.b) if edge.a in accounts else (edge.b, edge.a)
+            neighbours.setdefault(shared, set()).add(account)
+    persons.join(between_accounts)
+    return frozenset(
+        shared
+        for shared, linked in neighbours.items()
+        if persons.are_too_many({persons.root(one) for one in linked}, policies.of(kinds[shared]).most_customers)
+    )
+
+
+class _Groups:
+    """Identifiers grow together, edge by edge, within what the policies allow."""
+
+    def __init__(self, kinds: Mapping[str, str], policies: Policies, apart: frozenset[Pair]) -> None:
+        self._kinds, self._policies = kinds, policies
+        self._apart = [(a, b) for a, b in sorted(apart) if a in kinds and b in kinds]
+        self._parent = {one: one for one in kinds}
+        self._counts = {one: Counter({kind: 1}) for one, kind in kinds.items()}
+
+    def root(self, one: str) -> str:
+        while self._parent[one] != one:
+            self._parent[one] = self._parent[self._parent[one]]
+            one = self._parent[one]
         return one
 
-    refused = []
-    for edge in sorted(earliest.values()):
-        if edge.a in quarantined or edge.b in quarantined:
-            continue
-        a, b = root(edge.a), root(edge.b)
-        if a == b:
-            continue
-        together = counts[a] + counts[b]
-        if any(count > MOST_PER_PERSON.get(kind, MOST_OF_AN_UNKNOWN_KIND) for kind, count in together.items()):
-            refused.append(edge)
-            continue
-        if len(counts[a]) < len(counts[b]):
-            a, b = b, a
-        parent[b], counts[a] = a, together
-    groups: dict[str, set[str]] = {}
-    for one in kinds:
-        if one not in quarantined:
-            groups.setdefault(root(one), set()).add(one)
-    people = sorted((frozenset(group) for group in groups.values()), key=min)
-    return Partition(tuple(people), quarantined, tuple(refused))
+    def join(self, ordered: Iterable[Edge]) -> dict[Edge, str]:
+        """Returns the edges that were refused, with their reasons."""
+        refused = {}
+        for edge in ordered:
+            a, b = self.root(edge.a), self.root(edge.b)
+            if a == b:
+                continue
+            together = self._counts[a] + self._counts[b]
+            if self._exceeds(together):
+                refused[edge] = TOO_MANY
+            elif any({self.root(x), self.root(y)} == {a, b} for x, y in self._apart):
+                refused[edge] = APART
+            else:
+                self._parent[b], self._counts[a] = a, together
+        return refused
+
+    def are_too_many(self, roots: Iterable[str], most: int) -> bool:
+        """Whether the groups are more than `most` persons with a strong identifier, or have more accounts without one
+        than one person may."""
+        strong, weak = 0, Counter[str]()
+        for one in roots:
+            if any(self._policies.of(kind).is_strong for kind in self._counts[one]):
+                strong += 1
+            else:
+                weak += self._counts[one]
+        return strong > most or self._exceeds(weak)
+
+    def all(self) -> tuple[frozenset[str], ...]:
+        groups: dict[str, set[str]] = {}
+        for one in self._kinds:
+            groups.setdefault(self.root(one), set()).add(one)
+        return tuple(sorted((frozenset(group) for group in groups.values()), key=min))
+
+    def _exceeds(self, counts: Mapping[str, int]) -> bool:
+        return any(count > self._policies.of(kind).most_per_customer for kind, count in counts.items())
 
 
 def name_people(people: Iterable[frozenset[str]], before: Mapping[str, str | None]) -> dict[frozenset[str], str | None]:

@@ -1,15 +1,12 @@
 """Faults while purchase logs are replayed, two corps at once, two replicas of everything; and what must hold then.
 
-`python -m tests.faults.campaign --minutes 10` runs it on the whole log for as long as wanted (`make soak`).
+`python -m tests.faults.soak --minutes 10` runs it on the whole log for as long as wanted (`make soak`).
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -34,8 +31,6 @@ FREEZE_SECONDS = 33.0
 # NATS is the door's floor: frozen for longer than WeCom re-sends, deliveries are given up (test_gap.py).
 NATS_FREEZE_SECONDS = 6.0
 CUT_SECONDS = 14.0
-# Of each of the two replays: what two cores carry with everything running twice.
-SOAK_PER_SECOND = 110.0
 # A welcome whose attempt was cut is repeated after its lease, inside WeCom's 20 seconds.
 CALL_SECONDS, CODE_SECONDS = 5.0, 20.0
 KILL, FREEZE, CUT = "kill", "freeze", "cut"
@@ -260,7 +255,7 @@ async def check_nothing_left(suite: Suite) -> None:
             for what, count in {
                 "attempting": "select count(*) from {0}.due_rows where status = 'attempting'",
                 "due": "select count(*) from {0}.due_rows where status = 'due' and due_at < now()",
-                "outbox": "select count(*) from {0}.outbox",
+                "outbox": "select (select count(*) from {0}.outbox) + (select count(*) from {0}.outbox_batches)",
                 "dead letters": "select count(*) from {0}.dead_letters where replayed_at is null",
             }.items():
                 assert await database.fetchval(count.format(service)) == 0, (service, what)
@@ -275,43 +270,3 @@ def spread(cells: Sequence[Cell], parts: int, seed: int) -> list[list[Cell]]:
     order = {FREEZE: 0, CUT: 1, KILL: 2}
     dealt.sort(key=lambda cell: order[cell.phase] if cell.process not in SERVERS else 3)
     return [dealt[part::parts] for part in range(parts)]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.campaign")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--buyers", type=int, default=0, help="0: the whole log")
-    arguments = parser.parse_args()
-    return asyncio.run(soak(arguments.minutes, arguments.seed, arguments.buyers))
-
-
-async def soak(minutes: float, seed: int, buyers: int) -> int:
-    """Rounds until the time is up; each round two new corps and a part of the matrix. Returns an exit code."""
-    began, rounds, deadline = time.monotonic(), 0, time.monotonic() + minutes * 60
-    corps = 2 * (int(minutes) + 2)
-    with tempfile.TemporaryDirectory(prefix="bihuan-soak-") as folder:
-        ground = Field(Path(folder), corps)
-        await asyncio.to_thread(ground.up)
-        try:
-            corp_ids = [corp["corp_id"] for corp in ground.suite.home.corps]
-            while rounds == 0 or time.monotonic() < deadline:
-                cells = spread(CELLS, 3, seed + rounds // 3)[rounds % 3]
-                mine = corp_ids[2 * rounds : 2 * rounds + 2]
-                await play(ground, mine, cells, seed + rounds, buyers=buyers, per_second=SOAK_PER_SECOND)
-                rounds += 1
-                struck = ", ".join(f"{cell.process} {cell.phase}" for cell in cells)
-                print(
-                    f"{time.monotonic() - began:6.0f} s  round {rounds}: every figure equal after {struck}", flush=True
-                )
-        except AssertionError as error:
-            print(f"FAILED in round {rounds + 1}, seed {seed}: {error}", file=sys.stderr)
-            return 1
-        finally:
-            await asyncio.to_thread(ground.down)
-    print(f"soaked for {(time.monotonic() - began) / 60:.1f} minutes, seed {seed}: zero lost, zero doubled")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

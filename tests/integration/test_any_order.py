@@ -22,14 +22,14 @@ from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from engagement.consumers import Handlers
 from identity import consumers as identity
-from identity.domain.people import Edge, partition
 from tests import facts as f
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 from tests.marking import attribution_queue, work_off
+from tests.unit.identity import referee
 
 Rooms = Callable[[str], Any]
 Projection = Callable[[Room], Awaitable[Any]]
-EXAMPLES = 12
+EXAMPLES = examples(12)
 
 
 def route(durables: tuple[Durable, ...], stream: list[Received]) -> list[tuple[Durable, Received]]:
@@ -106,6 +106,7 @@ identity_facts = st.lists(
         st.builds(f.added, contacts, employees, seconds),
         st.builds(f.ended, contacts, employees, seconds, by_customer=st.booleans()),
         st.builds(f.linked, st.lists(names, min_size=2, max_size=3, unique=True), seconds),
+        st.builds(lambda b, s: f.linked([("yz_open_id", b), ("phone", 0)], s), st.integers(0, 7), seconds),
         st.builds(lambda b, s: f.paid(f"o{b}{s}", b, 100, s, ordered=s), st.integers(0, 4), seconds),
     ),
     min_size=1,
@@ -128,6 +129,10 @@ async def who_is_who(room: Room) -> Any:
         sorted(row["identifier_id"] for row in rows if row["quarantined"]),
         await room.rows("select from_id, to_id from conflicts order by 1, 2"),
         await room.rows("select contact_id, userid, alive, added_at, ended_at from relations order by 1, 2"),
+        await room.rows(
+            "select i.identifier_id, i.first_seen, c.created_at from identifiers i"
+            " left join customers c using (corp_id, customer_id) order by 1"
+        ),
     )
 
 
@@ -135,22 +140,21 @@ async def who_is_who(room: Room) -> Any:
 @given(identity_facts, st.integers())
 async def test_identity(rooms: Rooms, messages: list[Any], seed: int) -> None:
     durables = identity.DURABLES
-    people, quarantined, _, _ = await same_whatever_the_order(
+    people, quarantined, conflicts, _, _ = await same_whatever_the_order(
         rooms, "identity", durables, numbered(messages), seed, who_is_who
     )
     kinds: dict[str, str] = {}
-    edges: list[Edge] = []
+    links: list[referee.Link] = []
     for message in messages:
         named = getattr(message, "identifiers", None)
         if named is None:
             named = message.detail.buyer if hasattr(message, "detail") else [message.contact]
         kinds |= {one.id: one.kind for one in named}
-        if len(named) > 1:
-            at = message.at.ToDatetime(f.MORNING.tzinfo)
-            edges += [Edge.between(named[0].id, other.id, at) for other in named[1:]]
-    referee = partition(kinds, edges)
-    assert people == sorted(sorted(person) for person in referee.people)
-    assert quarantined == sorted(referee.quarantined)
+        links += [(message.at.ToDatetime(UTC), named[0].id, other.id) for other in named[1:]]
+    ruling = referee.rule(kinds, links)
+    assert people == ruling.people
+    assert quarantined == ruling.quarantined
+    assert [(row["from_id"], row["to_id"]) for row in conflicts] == ruling.refused
 
 
 # -- acquisition

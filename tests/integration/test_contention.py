@@ -25,7 +25,6 @@ from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from engagement.consumers import Handlers
 from identity import consumers as identity
-from identity.domain.people import Edge, partition
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 from tests.integration.test_any_order import (
@@ -36,6 +35,7 @@ from tests.integration.test_any_order import (
     who_is_who,
 )
 from tests.marking import attribution_queue, work_off
+from tests.unit.identity import referee
 
 Rooms = Callable[..., Any]
 REPLICAS = 8
@@ -271,15 +271,15 @@ async def test_identity_makes_the_referees_people(
                 await take_patiently(room, durable, batch)
 
         await asyncio.gather(*(worker(number) for number in range(WORKERS)))
-        found, quarantined, conflicts, _ = await who_is_who(room)
+        found, quarantined, conflicts, _, _ = await who_is_who(room)
     kinds = {one.id: one.kind for message in messages for one in message.identifiers}
-    edges = [
-        Edge.between(message.identifiers[0].id, other.id, message.at.ToDatetime(UTC))
+    links = [
+        (message.at.ToDatetime(UTC), message.identifiers[0].id, other.id)
         for message in messages
         for other in message.identifiers[1:]
     ]
-    referee = partition(kinds, edges)
-    assert found == sorted(sorted(person) for person in referee.people)
-    assert quarantined == sorted(referee.quarantined)
-    assert len(conflicts) == len(referee.refused)
+    ruling = referee.rule(kinds, links)
+    assert found == ruling.people
+    assert quarantined == ruling.quarantined
+    assert [(row["from_id"], row["to_id"]) for row in conflicts] == ruling.refused
     assert bool(quarantined) == bool(hotline)

@@ -1,9 +1,8 @@
-"""The chassis on real servers: outbox, due rows, migrations, database roles, tokens, budgets."""
+"""The chassis on real servers: due rows, migrations, database roles, tokens, budgets."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 import uuid
@@ -25,8 +24,8 @@ from chassis.outbox import Outbox
 from chassis.pool import open_pool
 from chassis.schema import CHASSIS, migrate, read_folder
 from chassis.sealing import Sealer
+from chassis.shared_token import SharedToken
 from chassis.wecom import budget
-from chassis.wecom.token import Token
 from deploy.local import postgres as local_postgres
 from deploy.local.home import SERVICES
 from identity.app.staff import Department, Member, Staff
@@ -34,38 +33,6 @@ from tests import facts as f
 from tests.conftest import CORP, ROOT, Room, Servers
 
 Rooms = Callable[[str], Any]
-
-
-async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, jetstream: JetStreamContext) -> None:
-    await jetstream.purge_stream("EDGE")
-    async with rooms("identity") as room:
-        with pytest.raises(RuntimeError):
-            async with room.outbox.transaction() as tx:
-                tx.publish(f.added(1, "anna", 1), corp_id=CORP)
-                raise RuntimeError
-        async with room.outbox.transaction() as tx:
-            tx.publish(f.added(2, "anna", 2), corp_id=CORP)
-        await room.outbox.drain()
-        assert (await jetstream.stream_info("EDGE")).state.messages == 1
-        assert await room.rows("select * from outbox") == []
-
-
-async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: JetStreamContext) -> None:
-    await jetstream.purge_stream("EDGE")
-    async with rooms("identity") as room:
-        fact = new_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
-        await room.pool.execute(
-            "insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)"
-            " values ($1, $2, $3, $4, $5, now() - interval '1 minute')",
-            fact.corp_id,
-            fact.id,
-            fact.subject,
-            json.dumps(fact.headers),
-            fact.payload,
-        )
-        assert await room.outbox.sweep() == 1
-        assert await room.outbox.sweep() == 0
-        assert (await jetstream.stream_info("EDGE")).state.messages == 1
 
 
 class Calls:
@@ -243,13 +210,13 @@ async def test_replicas_share_one_token_refresh(jetstream: JetStreamContext, sea
         await asyncio.sleep(0.05)
         return f"token{len(fetched)}", 7200.0
 
-    replicas = [Token(jetstream, sealer, CORP, "secret", fetch) for _ in range(5)]
+    replicas = [SharedToken(jetstream, sealer, CORP, "secret", fetch, bucket="wecom-tokens") for _ in range(5)]
     assert set(await asyncio.gather(*(replica.get() for replica in replicas))) == {"token1"}
     assert len(fetched) == 1
-    await replicas[0].invalidate("token1")
-    await replicas[1].invalidate("token1")
+    replicas[0].invalidate("token1")
+    replicas[1].invalidate("token1")
     assert set(await asyncio.gather(*(replica.get() for replica in replicas[:2]))) == {"token2"}
-    await replicas[2].invalidate("token1")
+    replicas[2].invalidate("token1")
     assert await replicas[0].get() == "token2", "a replica with an old failure must not drop the new token"
     assert len(fetched) == 2
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
+from bihuan.wecom.v1.facts_pb2 import ContactAdded
 from nats.js import JetStreamContext
 
 from chassis import dead_letters
+from chassis.consumer import Consumer, Durable
 from chassis.dead_letters.replay import replay
 from chassis.errors import Invalid
 from chassis.facts import Received
@@ -41,6 +43,37 @@ async def test_poison_alone_is_dead_lettered_and_replayed(rooms: Rooms, jetstrea
             assert await replay(connection, jetstream, rows) == 2
         await until(lambda: "t-poison-7" in taken)
         assert len(taken) == len(set(taken)) == 19
+
+
+async def test_a_replay_reaches_only_the_durable_that_could_not_take_it(
+    rooms: Rooms, jetstream: JetStreamContext
+) -> None:
+    """Also when the others' inboxes have forgotten it, or never knew it."""
+    taken: list[str] = []
+    others: list[str] = []
+    poison = {"t-letter-1"}
+    async with rooms("identity") as room, Running(room, jetstream, "t-letter", recorder(taken, poison)) as running:
+        other = Consumer(
+            Durable("t-other", "EDGE", (ContactAdded,), recorder(others, set()), idempotent=True),
+            jetstream,
+            room.outbox,
+            replicas=1,
+            after=lambda: None,
+        )
+        task = asyncio.create_task(other.run())
+        await running.send(3)
+        await until(lambda: len(taken) == 2 and len(others) == 3)
+        await until(lambda: room.rows("select * from dead_letters"))
+        poison.clear()
+        async with room.pool.acquire() as connection:
+            rows = await dead_letters.page(connection, CORP, "t-letter", None, 10)
+            assert await replay(connection, jetstream, rows) == 1
+        await until(lambda: len(taken) == 3)
+        await until(running.settled)
+        assert len(others) == 3
+        await other.stop()
+        await task
+    await jetstream.delete_consumer("EDGE", "t-other")
 
 
 async def test_an_outage_keeps_the_batch(rooms: Rooms, jetstream: JetStreamContext) -> None:

@@ -1,0 +1,103 @@
+"""Lists of alerts, newest first: every plan walks an index from where the page begins, never the whole corp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.kernel.scope import visible_staff
+from chassis.pool import Connection, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is asked for. `since` is in, `until` is out; None means any."""
+
+    kinds: Sequence[str]
+    # The recipients; None: everybody.
+    userids: Sequence[str] | None
+    since: datetime | None
+    until: datetime | None
+    # The last alert of the page before.
+    before_at: datetime | None
+    before_id: str
+    limit: int
+
+
+async def visible(connection: Connection, corp_id: str, me: str) -> list[str]:
+    """The members whose alerts `me` sees, themselves among them."""
+    rows = await connection.fetch(
+        f"select distinct v.userid from {visible_staff('staff_places', '$1', '$2::text')} as v (userid)", corp_id, me
+    )
+    return [row["userid"] for row in rows]
+
+
+OF_CORP = """
+with newest as (
+    -- Of each kind a page, and of those the newest.
+    select page.*
+    from unnest($2::text[]) as wanted (kind)
+    cross join lateral (
+        select *
+        from alerts
+        where corp_id = $1
+          and kind = wanted.kind
+          and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+          and at >= coalesce($5::timestamptz, '-infinity')
+          and at < coalesce($6::timestamptz, 'infinity')
+        order by at desc, alert_id desc
+        limit $7
+    ) page
+    order by at desc, alert_id desc
+    limit $7
+)
+select newest.*, c.sealed_name
+from newest
+left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
+order by newest.at desc, newest.alert_id desc
+"""
+OF_STAFF = """
+with newest as (
+    -- Of each recipient and kind a page, and of those the newest.
+    select page.*
+    from unnest($8::text[]) as whose (userid)
+    cross join unnest($2::text[]) as wanted (kind)
+    cross join lateral (
+        select *
+        from alerts
+        where corp_id = $1
+          and userid = whose.userid
+          and kind = wanted.kind
+          and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+          and at >= coalesce($5::timestamptz, '-infinity')
+          and at < coalesce($6::timestamptz, 'infinity')
+        order by at desc, alert_id desc
+        limit $7
+    ) page
+    order by at desc, alert_id desc
+    limit $7
+)
+select newest.*, c.sealed_name
+from newest
+left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
+order by newest.at desc, newest.alert_id desc
+"""
+
+
+async def newest(connection: Connection, corp_id: str, wanted: Wanted) -> Sequence[Row]:
+    """Alerts, newest first, each with its customer's sealed name."""
+    arguments = (
+        corp_id,
+        list(wanted.kinds),
+        wanted.before_at,
+        wanted.before_id,
+        wanted.since,
+        wanted.until,
+        wanted.limit,
+    )
+    if wanted.userids is None:
+        rows: Sequence[Row] = await connection.fetch(OF_CORP, *arguments)
+    else:
+        rows = await connection.fetch(OF_STAFF, *arguments, sorted(wanted.userids))
+    return rows

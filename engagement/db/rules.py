@@ -1,0 +1,96 @@
+"""Welcome rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chassis.pool import Connection, Row
+
+
+async def insert(
+    connection: Connection,
+    corp_id: str,
+    rule_id: str,
+    channel_id: str | None,
+    text: str,
+    link: Mapping[str, str] | None,
+) -> Row | None:
+    """None when the channel has a rule."""
+    row: Row | None = await connection.fetchrow(
+        """
+        insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, link)
+        values ($1, $2, $3, $4, $5)
+        on conflict do nothing
+        returning *
+        """,
+        corp_id,
+        rule_id,
+        channel_id,
+        text,
+        _stored(link),
+    )
+    return row
+
+
+async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select *
+        from welcome_rules
+        where corp_id = $1 and welcome_rule_id > $2
+        order by welcome_rule_id
+        limit $3
+        """,
+        corp_id,
+        after,
+        limit,
+    )
+    return rows
+
+
+async def of_corps(connection: Connection, corp_ids: Sequence[str]) -> dict[tuple[str, str | None], Row]:
+    """(corp, channel or None) → rule."""
+    rows = await connection.fetch("select * from welcome_rules where corp_id = any($1)", sorted(set(corp_ids)))
+    return {(row["corp_id"], row["channel_id"]): row for row in rows}
+
+
+async def lock(connection: Connection, corp_id: str, rule_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        "select * from welcome_rules where corp_id = $1 and welcome_rule_id = $2 for update", corp_id, rule_id
+    )
+    return row
+
+
+async def update(connection: Connection, corp_id: str, rule_id: str, rule: Mapping[str, Any]) -> Row:
+    """`rule`: channel_id, text and link as they shall be. Raises UniqueViolationError when the channel has a rule."""
+    row = await connection.fetchrow(
+        """
+        update welcome_rules
+        set channel_id = $3, text = $4, link = $5, revision = revision + 1
+        where corp_id = $1 and welcome_rule_id = $2
+        returning *
+        """,
+        corp_id,
+        rule_id,
+        rule["channel_id"],
+        rule["text"],
+        _stored(rule["link"]),
+    )
+    assert row is not None, "the caller holds its lock"
+    return row
+
+
+async def delete(connection: Connection, corp_id: str, rule_id: str) -> bool:
+    status = await connection.execute(
+        "delete from welcome_rules where corp_id = $1 and welcome_rule_id = $2", corp_id, rule_id
+    )
+    return bool(status == "DELETE 1")
+
+
+def _stored(link: Mapping[str, str] | str | None) -> str | None:
+    """As JSON; what was read from the table is JSON already."""
+    if link is None or isinstance(link, str):
+        return link
+    return json.dumps(link, ensure_ascii=False)

@@ -1,0 +1,112 @@
+"""The hub of live streams: both types of alerts in one shape, live and read back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bihuan.common.v1.money_pb2 import Money
+from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlerted, StaffAlertRaised
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from nats.js import JetStreamContext
+
+from chassis.facts import new_fact
+from chassis.kernel.staff_subject import staff_suffix
+from gateway.hub import Event, Hub, Reader
+from gateway.stream import encode
+from tests.conftest import CORP
+from tests.waiting import until
+
+NOW = Timestamp(seconds=1_800_000_000)
+
+
+@asynccontextmanager
+async def running(js: JetStreamContext) -> AsyncIterator[Hub]:
+    hub = Hub(js, encode)
+    hub.start()
+    try:
+        # It follows from when it has a consumer of its own.
+        await until(lambda: _follows(hub))
+        yield hub
+    finally:
+        await hub.stop()
+
+
+async def _follows(hub: Hub) -> bool:
+    return hub._last is not None
+
+
+async def state(js: JetStreamContext, message: Any) -> int:
+    fact = new_fact(message, corp_id=CORP, source="tests", subject_suffix=staff_suffix(message.corp_id, message.userid))
+    return (await js.publish(fact.subject, fact.payload, headers=fact.headers)).seq
+
+
+def alerted(alert_id: str, userid: str) -> Message:
+    added = StaffAlerted.FriendAdded(channel_id="c", returning=True)
+    return StaffAlerted(alert_id=alert_id, corp_id=CORP, userid=userid, friend_added=added, at=NOW, arrived_at=NOW)
+
+
+def raised(alert_id: str, userid: str) -> Message:
+    return StaffAlertRaised(
+        alert_id=alert_id, corp_id=CORP, userid=userid, kind=AlertKind.ALERT_KIND_ORDER_PAID, mall_id="yz",
+        order_id="E1", amount=Money(amount=5, currency="CNY"), at=NOW, arrived_at=NOW,
+    )  # fmt: skip
+
+
+def read(event: Event) -> tuple[int, dict[str, Any]]:
+    lines = event.text.decode().splitlines()
+    assert lines[1] == "event: alert"
+    assert event.text.endswith(b"\n\n")
+    return int(lines[0].removeprefix("id: ")), json.loads(lines[2].removeprefix("data: "))
+
+
+async def next_of(reader: Reader) -> tuple[int, dict[str, Any]]:
+    event = await asyncio.wait_for(reader.queue.get(), 10)
+    assert event is not None
+    return read(event)
+
+
+async def test_both_types_reach_their_reader_in_one_shape(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        own = hub.join(staff_suffix(CORP, "hub-anna"), lambda: None)
+        whole_corp = hub.join(f".{CORP}.", lambda: None)
+        other = hub.join(staff_suffix(CORP, "hub-bob"), lambda: None)
+        first = await state(jetstream, raised("A1", "hub-anna"))
+        second = await state(jetstream, alerted("A2", "hub-anna"))
+        for reader in (own, whole_corp):
+            sequence, old = await next_of(reader)
+            assert (sequence, old["alertId"], old["cause"]) == (first, "A1", "order_paid/yz/E1")
+            assert old["orderPaid"]["paid"] == {"amount": "5", "currency": "CNY"}
+            sequence, new = await next_of(reader)
+            assert (sequence, new["alertId"], new["friendAdded"]["returning"]) == (second, "A2", True)
+            assert old.keys() - {"orderPaid"} == new.keys() - {"friendAdded"}
+        assert other.queue.empty()
+
+
+async def test_what_was_missed_is_read_back_of_both_types(jetstream: JetStreamContext) -> None:
+    hub = Hub(jetstream, encode)
+    start = await state(jetstream, alerted("B0", "hub-carl"))
+    await state(jetstream, raised("B1", "hub-carl"))
+    await state(jetstream, alerted("B2", "hub-dora"))
+    await state(jetstream, alerted("B3", "hub-carl"))
+    whole, missed = await hub.since(start, staff_suffix(CORP, "hub-carl"))
+    assert whole
+    assert [read(event)[1]["alertId"] for event in missed] == ["B1", "B3"]
+    _, of_corp = await hub.since(start, f".{CORP}.")
+    assert [read(event)[1]["alertId"] for event in of_corp] == ["B1", "B2", "B3"]
+
+
+async def test_a_type_of_another_release_disturbs_nobody(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        reader = hub.join(staff_suffix(CORP, "hub-emil"), lambda: None)
+        start = await state(jetstream, alerted("C0", "hub-emil"))
+        subject = f"evt.bihuan.staff.v1.StaffPraised{staff_suffix(CORP, 'hub-emil')}"
+        await jetstream.publish(subject, b"\xff")
+        await state(jetstream, alerted("C2", "hub-emil"))
+        assert [(await next_of(reader))[1]["alertId"] for _ in range(2)] == ["C0", "C2"]
+        _, missed = await hub.since(start, reader.address)
+        assert [read(event)[1]["alertId"] for event in missed] == ["C2"]
