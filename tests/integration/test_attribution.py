@@ -91,6 +91,23 @@ def transfer(contact: int, giver: str, taker: str, at: int, version: int) -> lis
     return [f.related(contact, giver, [(-1, at)], version), f.related(contact, taker, [(at, None)], version + 1)]
 
 
+def tied(one: str, other: str, contact: int, moment: int, version: int) -> list[Any]:
+    """Two employees add one customer at one moment."""
+    return [
+        f.related(contact, one, [(moment, None)], version),
+        f.related(1 - contact % 2, other, [(moment, None)], version + 1),
+    ]
+
+
+def at_the_edge(order: str, contact: int, end: int, touched: int, paid: int) -> list[Any]:
+    """A touch about the end of a business day, and a payment about the end of its window or a day later."""
+    touch, close = 14 * HOUR + end * 24 * HOUR + touched, 14 * HOUR + (end + DAYS) * 24 * HOUR
+    return [
+        f.acquired(f"edge{contact}{touch}", contact, "anna", end, touch),
+        f.paid(order, 0, 1000, close + paid, ordered=touch),
+    ]
+
+
 def buys(order: str, buyer: int, one: int, other: int, corrected: int | None) -> list[Any]:
     """Ordered, and paid then or later; perhaps under a corrected buyer."""
     ordered, at = sorted((one, other))
@@ -113,6 +130,11 @@ histories = st.lists(
         st.builds(
             lambda c, e, ch, s, confirms: [f.acquired(f"t{c}{e}{ch}{s}", c, e, ch, s, confirmation=confirms)],
             contacts, employees, st.integers(0, 2), moments, st.booleans(),
+        ),
+        st.builds(tied, employees, employees, st.integers(0, 1), moments, versions),
+        st.builds(
+            at_the_edge, orders, st.integers(0, 1), st.integers(0, 3), st.integers(-1, 1),
+            st.sampled_from([-1, 0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1]),
         ),
         st.builds(buys, orders, buyers, moments, moments, st.one_of(st.none(), buyers)),
         st.builds(lambda o, b, s: [f.created(o, b, 1000, s)], orders, buyers, moments),
