@@ -88,4 +88,5 @@ lock: $(VENV)/bin/uv ## Resolve the locks anew from pyproject.toml
 	$$compile --extra demo --extra test -c requirements-demo.lock -o requirements-test.lock
 
 clean: ## Remove everything that make made, the local data included
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.local down --home .local 2>/dev/null || true
 	@rm -rf $(VENV) .build .local proto/gen proto/include .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
-from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
+from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
 
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
@@ -14,12 +14,13 @@ from chassis.errors import Invalid
 from chassis.facts import Received
 from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.renames import Rename
 from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
-from engagement.app import alerts, welcomes
+from engagement.app import alerts, renames, welcomes
 from engagement.db import names
-from engagement.db.welcomes import hasten
+from engagement.db.welcomes import expedite
 from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
 from engagement.settings import Settings
 
@@ -31,12 +32,14 @@ class Handlers:
     async def welcome_on_customer_acquired(self, tx: Tx, facts: Sequence[Received]) -> None:
         acquired = [
             welcomes.Acquired(
-                fact.corp_id,
-                fact.message.contact.id,
-                fact.message.userid,
-                fact.message.channel_id,
-                fact.message.sealed_welcome_code,
-                fact.message.arrived_at.ToDatetime(UTC),
+                corp_id=fact.corp_id,
+                contact_id=fact.message.contact.id,
+                userid=fact.message.userid,
+                channel_id=fact.message.channel_id,
+                sealed_welcome_code=fact.message.sealed_welcome_code,
+                agent_id=fact.message.agent_id,
+                added_at=fact.message.added_at.ToDatetime(UTC),
+                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
             )
             for fact in facts
         ]
@@ -50,7 +53,7 @@ class Handlers:
             if key not in newest or newest[key].version < fact.message.version:
                 newest[key] = fact.message
         await names.save_contacts(tx.connection, [(*key, m.sealed_name, m.version) for key, m in newest.items()])
-        await hasten(tx.connection, welcomes.KIND, list(newest))
+        await expedite(tx.connection, welcomes.KIND, list(newest))
 
     async def name_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         newest: dict[tuple[str, str], StaffPlaced] = {}
@@ -77,6 +80,18 @@ class Handlers:
 
     async def place_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         await place_staff(tx, [fact.message for fact in facts])
+
+    async def rename_on_staff_renamed(self, tx: Tx, facts: Sequence[Received]) -> None:
+        await renames.rename(
+            tx,
+            [
+                (
+                    fact.corp_id,
+                    Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
+                )
+                for fact in facts
+            ],
+        )
 
     def welcome_durables(self) -> tuple[Durable, ...]:
         return (
@@ -127,6 +142,13 @@ class Handlers:
                 "IDENTITY",
                 (StaffPlaced,),
                 self.place_on_staff_placed,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-rename-on-staff-renamed",
+                "IDENTITY",
+                (StaffRenamed,),
+                self.rename_on_staff_renamed,
                 idempotent=True,
             ),
         )

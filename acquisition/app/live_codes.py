@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -15,6 +16,8 @@ from acquisition.db import channels
 from acquisition.db import live_codes as db
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound
+from chassis.kernel.renames import Rename, known_as, onward, remember
+from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.paging import text
 from chassis.pool import Row
@@ -30,15 +33,38 @@ PATIENCE = timedelta(seconds=2)
 @dataclass(frozen=True, slots=True)
 class ContactWay:
     config_id: str
+    # The one it was made with; empty for one that was made elsewhere without.
+    state: str
     qr_code: str
 
 
 class ContactWays(Protocol):
-    async def find(self, corp_id: str, state: str, since: datetime) -> ContactWay | None: ...
+    """Raise WeComError or WeComAway."""
 
-    async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay:
-        """Raises WeComError or WeComAway."""
+    async def list_since(self, corp_id: str, since: datetime) -> Sequence[str]:
+        """The config ids of all that were made since."""
         ...
+
+    async def read(self, corp_id: str, config_id: str) -> ContactWay | None:
+        """None for one that was deleted since it was listed."""
+        ...
+
+    async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay: ...
+
+
+async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
+    """Moves live codes, with (corp, rename), to the present userids of their members. WeCom does so by itself."""
+    renames = list(renames)
+    await remember(tx.connection, renames)
+    rows = await db.lock_of_members(tx.connection, sorted({(corp_id, one.former_userid) for corp_id, one in renames}))
+    if not rows:
+        return
+    known = await onward(tx.connection, [(row["corp_id"], userid) for row in rows for userid in row["given"]])
+    for row in rows:
+        of_corp = known.get(row["corp_id"], ())
+        present = list(dict.fromkeys(known_as(userid, row["created_at"], of_corp) for userid in row["given"]))
+        if present != row["userids"]:
+            await db.set_members(tx.connection, row["corp_id"], row["live_code_id"], row["given"], present)
 
 
 class LiveCodes:
@@ -75,11 +101,8 @@ class LiveCodes:
         if row is None:
             return
         try:
-            way = None
-            if claim.attempts > 1:
-                way = await self._ways.find(claim.corp_id, row["state"], row["created_at"])
-            if way is None:
-                way = await self._ways.make(claim.corp_id, row["name"], row["state"], row["userids"])
+            async with scheduled.held(self._outbox.pool, KIND, claim):
+                way = await self._find_or_make(claim, row)
         except (WeComError, WeComAway) as error:
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
@@ -89,6 +112,36 @@ class LiveCodes:
                     later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
                     await scheduled.postpone(tx.connection, KIND, [(claim, later)])
             return
+        if way is None:
+            log.warning("contact_way_left_to_others", corp_id=claim.corp_id)
+            return
         async with self._outbox.transaction() as tx:
             await db.made(tx.connection, claim.corp_id, claim.key, way.config_id, way.qr_code)
             await scheduled.finish(tx.connection, KIND, [(claim, "made")])
+
+    async def _find_or_make(self, claim: scheduled.Claim, row: Row) -> ContactWay | None:
+        """None when the claim was lost meanwhile: whoever has it now looks and makes."""
+        clock = asyncio.get_running_loop().time
+        if claim.attempts > 1:
+            found = await self._find(row)
+            if found is not None:
+                return found
+        asked_at = clock()
+        async with self._outbox.pool.acquire() as connection:
+            ours = await db.hold_claim(connection, KIND, claim, scheduled.LEASE_SECONDS)
+        # Nobody else may begin before our call has ended.
+        if not ours or clock() > asked_at + scheduled.LEASE_SECONDS - scheduled.CALL_SECONDS:
+            return None
+        return await self._ways.make(claim.corp_id, row["name"], row["state"], row["userids"])
+
+    async def _find(self, row: Row) -> ContactWay | None:
+        """One pass over what was made since the code was; those that other codes have are not read."""
+        listed = await self._ways.list_since(row["corp_id"], row["created_at"])
+        async with self._outbox.pool.acquire() as connection:
+            known = await db.known_config_ids(connection, row["corp_id"], listed)
+        for config_id in listed:
+            if config_id not in known:
+                way = await self._ways.read(row["corp_id"], config_id)
+                if way is not None and way.state == row["state"]:
+                    return way
+        return None

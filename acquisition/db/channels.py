@@ -20,8 +20,12 @@ async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dic
     missing = [corp_id for corp_id in ordered if corp_id not in found]
     if missing:
         await connection.execute(
-            "insert into channels (corp_id, channel_id, name, is_default)"
-            " select c, i, $3, true from unnest($1::text[], $2::uuid[]) as t(c, i) on conflict do nothing",
+            """
+            insert into channels (corp_id, channel_id, name, is_default)
+            select corp_id, channel_id, $3, true
+            from unnest($1::text[], $2::uuid[]) as missing (corp_id, channel_id)
+            on conflict do nothing
+            """,
             missing,
             [str(uuid7()) for _ in missing],
             DEFAULT_NAME,
@@ -33,7 +37,12 @@ async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dic
 async def insert(connection: Connection, corp_id: str, channel_id: str, name: str) -> Row | None:
     """None when the corp has a channel of this name."""
     row: Row | None = await connection.fetchrow(
-        "insert into channels (corp_id, channel_id, name) values ($1, $2, $3) on conflict do nothing returning *",
+        """
+        insert into channels (corp_id, channel_id, name)
+        values ($1, $2, $3)
+        on conflict do nothing
+        returning *
+        """,
         corp_id,
         channel_id,
         name,
@@ -50,7 +59,13 @@ async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | No
 
 async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
     rows: Sequence[Row] = await connection.fetch(
-        "select * from channels where corp_id = $1 and channel_id > $2 order by channel_id limit $3",
+        """
+        select *
+        from channels
+        where corp_id = $1 and channel_id > $2
+        order by channel_id
+        limit $3
+        """,
         corp_id,
         after,
         limit,
@@ -58,27 +73,51 @@ async def page(connection: Connection, corp_id: str, after: str, limit: int) -> 
     return rows
 
 
+FIGURES = """
+with adds as (
+    -- A contact that identity has not placed yet is a person of its own.
+    select t.channel_id, t.added_at, t.touch_id, coalesce(i.customer_id, t.contact_id) as person
+    from touches t
+    left join customer_identifiers i on (i.corp_id, i.identifier_id) = (t.corp_id, t.contact_id)
+    where t.corp_id = $1 and t.kind <> 'CONFIRMED' and ($2::timestamptz is null or t.added_at <= $2)
+),
+firsts as (
+    select distinct on (person) person, channel_id
+    from adds
+    order by person, added_at, touch_id
+),
+customers_of as (
+    select channel_id, count(*) as customers from firsts group by channel_id
+),
+adds_of as (
+    select channel_id, count(*) as adds from adds group by channel_id
+)
+select c.channel_id, c.name, coalesce(customers_of.customers, 0) as customers, coalesce(adds_of.adds, 0) as adds
+from channels c
+left join customers_of on customers_of.channel_id = c.channel_id
+left join adds_of on adds_of.channel_id = c.channel_id
+where c.corp_id = $1
+order by c.channel_id
+"""
+
+
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Sequence[Row]:
-    """Per channel: customers by their first add, and adds. A contact identity has not placed yet counts as itself."""
-    rows: Sequence[Row] = await connection.fetch(
-        "with adds as (select t.*, coalesce(i.customer_id, t.contact_id) as person from touches t"
-        " left join customer_identifiers i on i.corp_id = t.corp_id and i.identifier_id = t.contact_id"
-        " where t.corp_id = $1 and t.kind <> 'CONFIRMED' and ($2::timestamptz is null or t.added_at <= $2)),"
-        " firsts as (select distinct on (person) person, channel_id from adds order by person, added_at, touch_id)"
-        " select c.channel_id, c.name,"
-        " (select count(*) from firsts f where f.channel_id = c.channel_id) as customers,"
-        " (select count(*) from adds a where a.channel_id = c.channel_id) as adds"
-        " from channels c where c.corp_id = $1 order by c.channel_id",
-        corp_id,
-        as_of,
-    )
+    """Per channel: customers by their first add, and adds."""
+    rows: Sequence[Row] = await connection.fetch(FIGURES, corp_id, as_of)
     return rows
 
 
 async def fallbacks(connection: Connection, corp_id: str, as_of: datetime | None) -> dict[str, int]:
     rows = await connection.fetch(
-        "select fallback, count(*) as n from touches where corp_id = $1 and fallback is not null"
-        " and kind <> 'CONFIRMED' and ($2::timestamptz is null or added_at <= $2) group by fallback",
+        """
+        select fallback, count(*) as n
+        from touches
+        where corp_id = $1
+          and fallback is not null
+          and kind <> 'CONFIRMED'
+          and ($2::timestamptz is null or added_at <= $2)
+        group by fallback
+        """,
         corp_id,
         as_of,
     )

@@ -1,39 +1,54 @@
-"""Welcomes: scheduled when a customer is acquired, sent inside WeCom's 20 seconds, once per welcome code."""
+"""Welcomes: scheduled when a customer is acquired, sent inside WeCom's 20 seconds, once per add."""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from liquid.exceptions import LiquidError
 
 from chassis import scheduled
-from chassis.errors import Invalid
+from chassis.errors import Invalid, NotFound
 from chassis.kernel.identifiers import Identifiers
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
+from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from engagement.db import names
 from engagement.db import rules as rules_db
 from engagement.db import welcomes as db
 from engagement.domain import templates
+from engagement.domain.welcomes import (
+    ALREADY_WELCOMED,
+    CODE_EXPIRED,
+    CODE_LIVES,
+    Sibling,
+    is_certain,
+    siblings_of,
+    waits_until,
+)
 
 KIND = "welcome"
-# How long a welcome code lives, from its event's arrival.
-CODE_SECONDS = timedelta(seconds=20)
 RETRY = timedelta(milliseconds=500)
-ALREADY_WELCOMED, CODE_EXPIRED = 41051, 41050
 
 
 class Welcomer(Protocol):
     async def send(
-        self, corp_id: str, welcome_code: str, text: str, link: Mapping[str, str] | None, seconds: float
+        self,
+        corp_id: str,
+        welcome_code: str,
+        text: str,
+        link: Mapping[str, str] | None,
+        seconds: float,
+        agent_id: int = 0,
     ) -> None:
-        """Raises WeComError or WeComAway."""
+        """By the app that was given the code; 0: the main one. Raises WeComError or WeComAway, and NotFound when the
+        app is not configured."""
         ...
 
 
@@ -44,46 +59,74 @@ class Acquired:
     userid: str
     channel_id: str
     sealed_welcome_code: bytes
+    agent_id: int
+    added_at: datetime
     arrived_at: datetime
 
 
 async def plan(
     tx: Tx, acquired: Iterable[Acquired], sealer: Sealer, identifiers: Identifiers, patience: timedelta
 ) -> None:
-    """One welcome per code. It waits up to `patience` for the customer's name, if its rule wants that."""
-    wanted = [one for one in acquired if one.sealed_welcome_code]
+    """One row per code and one welcome per add: the first of an add's codes that came is used, the others are kept
+    for when it is refused. A welcome waits up to `patience` for the customer's name, if its rule wants that."""
+    wanted: dict[db.Key, Acquired] = {}
+    for one in acquired:
+        if one.sealed_welcome_code:
+            code = sealer.open(one.corp_id, one.sealed_welcome_code)
+            wanted.setdefault((one.corp_id, identifiers.id_of(one.corp_id, "welcome_code", code)), one)
     if not wanted:
         return
-    known = await names.lock_contacts(tx.connection, sorted({(one.corp_id, one.contact_id) for one in wanted}))
-    rules = await rules_db.of_corps(tx.connection, [one.corp_id for one in wanted])
+    contacts = sorted({(one.corp_id, one.contact_id) for one in wanted.values()})
+    named = await names.lock_contacts(tx.connection, contacts)
+    rules = await rules_db.of_corps(tx.connection, [one.corp_id for one in wanted.values()])
+    codes: dict[tuple[str, str, str], list[Sibling]] = defaultdict(list)
+    for row in await db.of_contacts(tx.connection, contacts):
+        wanted.pop((row["corp_id"], row["welcome_id"]), None)
+        sibling = Sibling(row["added_at"], row["status"], row["errcode"])
+        codes[row["corp_id"], row["contact_id"], row["userid"]].append(sibling)
     now = datetime.now(UTC)
-    rows: dict[tuple[str, str], tuple[Any, ...]] = {}
-    rows_due: dict[tuple[str, str], scheduled.Job] = {}
-    for one in wanted:
-        code = sealer.open(one.corp_id, one.sealed_welcome_code)
-        welcome_id = identifiers.id_of(one.corp_id, "welcome_code", code)
-        deadline = one.arrived_at + CODE_SECONDS
-        rule = rules.get((one.corp_id, one.channel_id)) or rules.get((one.corp_id, None))
-        status = "WITHOUT_RULE" if rule is None else "LATE" if deadline <= now else "OPEN"
-        key = (one.corp_id, welcome_id)
-        if key in rows:
-            continue
-        rows[key] = (
-            *key,
-            one.contact_id,
-            one.userid,
-            one.channel_id,
-            one.sealed_welcome_code,
-            one.arrived_at,
-            deadline,
-            status,
+    rows, jobs = [], []
+    for (corp_id, welcome_id), one in sorted(wanted.items(), key=lambda item: (item[1].arrived_at, item[0])):
+        rule = _rule_of(rules, corp_id, one.channel_id)
+        known = codes[corp_id, one.contact_id, one.userid]
+        deadline = one.arrived_at + CODE_LIVES
+        status = _first_status(rule, deadline <= now, siblings_of(one.added_at, known))
+        known.append(Sibling(one.added_at, status, None))
+        rows.append(
+            {
+                "corp_id": corp_id,
+                "welcome_id": welcome_id,
+                "contact_id": one.contact_id,
+                "userid": one.userid,
+                "channel_id": one.channel_id,
+                "sealed_code": one.sealed_welcome_code,
+                "agent_id": one.agent_id,
+                "added_at": one.added_at,
+                "arrived_at": one.arrived_at,
+                "deadline": deadline,
+                "status": status,
+            }
         )
-        if rule is not None and status == "OPEN":
-            waits = templates.wants_customer(rule["text"]) and (one.corp_id, one.contact_id) not in known
-            due_at = one.arrived_at + patience if waits else now
-            rows_due[key] = scheduled.Job(one.corp_id, welcome_id, due_at, deadline)
-    new = await db.insert(tx.connection, rows.values())
-    await scheduled.schedule_once(tx.connection, KIND, [row for key, row in rows_due.items() if key in new])
+        if status == "OPEN":
+            assert rule is not None, "only what has a rule is open"
+            waits = templates.wants_customer(rule["text"]) and (corp_id, one.contact_id) not in named
+            due_at = waits_until(one.added_at, one.arrived_at, patience) if waits else now
+            jobs.append(scheduled.Job(corp_id, welcome_id, due_at, deadline))
+    if rows:
+        new = await db.insert(tx.connection, rows)
+        await scheduled.schedule_once(tx.connection, KIND, [job for job in jobs if (job.corp_id, job.key) in new])
+
+
+def _first_status(rule: Row | None, is_late: bool, siblings: Sequence[Sibling]) -> str:
+    if any(sibling.was_welcomed for sibling in siblings) or (siblings and rule is None):
+        return "ANOTHER_CODE"
+    if rule is None:
+        return "WITHOUT_RULE"
+    return "LATE" if is_late else "OPEN"
+
+
+def _rule_of(rules: Mapping[tuple[str, str | None], Row], corp_id: str, channel_id: str) -> Row | None:
+    return rules.get((corp_id, channel_id)) or rules.get((corp_id, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +134,22 @@ class Sending:
     """A welcome to send, and what became of it: a status of the table, or another try (`again`)."""
 
     claim: scheduled.Claim
-    code: str
-    text: str
-    link: Mapping[str, str] | None
-    deadline: datetime
+    row: Row | None = None
+    code: str = ""
+    text: str = ""
+    link: Mapping[str, str] | None = None
     status: str = ""
     errcode: int | None = None
     ended_at: datetime | None = None
     again: bool = False
+    # WeCom's answer says that this call sent nothing.
+    without_effect: bool = False
+
+    @property
+    def may_have_been_sent(self) -> bool:
+        """True when an earlier call may have had its effect: it was cut off, or its answer does not say."""
+        assert self.row is not None, "asked of what is called only"
+        return self.claim.attempts - 1 > int(self.row["calls_without_effect"])
 
 
 class Welcomes:
@@ -111,14 +162,13 @@ class Welcomes:
         async with self._outbox.pool.acquire() as connection:
             rows = await db.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
             rules = await rules_db.of_corps(connection, [claim.corp_id for claim in claims])
-        found, settled = [], []
+        found, ended = [], []
         for claim in claims:
             row = rows.get((claim.corp_id, claim.key))
-            rule = rules.get((claim.corp_id, row["channel_id"])) or rules.get((claim.corp_id, None)) if row else None
+            rule = _rule_of(rules, claim.corp_id, row["channel_id"]) if row else None
             if row is None or rule is None:
-                # Settled before a crash, or the rule was deleted meanwhile.
-                nothing = Sending(claim, "", "", None, datetime.now(UTC), status="WITHOUT_RULE" if row else "SETTLED")
-                settled.append(nothing)
+                # Ended before a crash, or the rule was deleted meanwhile.
+                ended.append(Sending(claim, status="WITHOUT_RULE" if row else "ENDED"))
                 continue
             try:
                 text = templates.fill_in(
@@ -129,48 +179,89 @@ class Welcomes:
             except (LiquidError, Invalid):
                 # One that cannot be said must not keep the others waiting.
                 log.exception("welcome_unsayable", corp_id=claim.corp_id)
-                settled.append(Sending(claim, "", "", None, row["deadline"], status="REFUSED"))
+                ended.append(Sending(claim, status="REFUSED"))
                 continue
-            found.append(Sending(claim, code, text, link, row["deadline"]))
-        if settled:
-            await self.settle(settled)
+            found.append(Sending(claim, row, code, text, link))
+        if ended:
+            await self.settle(ended)
         return found
 
     async def call(self, item: Sending) -> Sending:
-        """After a crash it is repeated inside its 20 s; "already welcomed" is then our own welcome."""
-        left = (item.deadline - datetime.now(UTC)).total_seconds()
+        """After a crash it is repeated inside its 20 s; "already welcomed" is then our own welcome, if an earlier
+        call of ours may have sent it."""
+        assert item.row is not None, "what has no row is ended without a call"
+        left = (item.row["deadline"] - datetime.now(UTC)).total_seconds()
         if left <= 0:
             return replace(item, status="LATE")
+        corp_id, seconds = item.claim.corp_id, min(scheduled.CALL_SECONDS, left)
         try:
-            await self._welcomer.send(
-                item.claim.corp_id, item.code, item.text, item.link, min(scheduled.CALL_SECONDS, left)
-            )
+            await self._welcomer.send(corp_id, item.code, item.text, item.link, seconds, item.row["agent_id"])
         except WeComAway:
             return replace(item, again=True)
         except WeComError as error:
             if error.passing:
-                return replace(item, again=True)
-            if error.errcode == ALREADY_WELCOMED and item.claim.attempts > 1:
+                without_effect = error.api == "gettoken" or is_certain(error.errcode)
+                return replace(item, again=True, without_effect=without_effect)
+            if error.errcode == ALREADY_WELCOMED and item.may_have_been_sent:
                 return replace(item, status="SENT", errcode=error.errcode, ended_at=datetime.now(UTC))
-            log.warning("welcome_refused", corp_id=item.claim.corp_id, errcode=error.errcode)
+            log.warning("welcome_refused", corp_id=corp_id, errcode=error.errcode)
             status = "LATE" if error.errcode == CODE_EXPIRED else "REFUSED"
             return replace(item, status=status, errcode=error.errcode)
+        except NotFound:
+            log.warning("welcome_without_app", corp_id=corp_id, agent_id=item.row["agent_id"])
+            return replace(item, status="REFUSED")
         return replace(item, status="SENT", errcode=0, ended_at=datetime.now(UTC))
 
     async def settle(self, outcomes: Sequence[Sending]) -> None:
         retry_at = datetime.now(UTC) + RETRY
+        failed = [item for item in outcomes if _leaves_unwelcomed(item)]
         async with self._outbox.transaction() as tx:
+            if failed:
+                # A code that comes meanwhile sees either the open welcome or that it failed.
+                locked = {(item.claim.corp_id, item.row["contact_id"]) for item in failed if item.row}
+                await names.lock_contacts(tx.connection, sorted(locked))
             done = [item for item in outcomes if not item.again]
             ours = await scheduled.finish(tx.connection, KIND, [(item.claim, item.status) for item in done])
-            await db.settle(
+            await db.save_outcomes(
                 tx.connection,
                 [
                     (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
                     for item in done
-                    if item.status != "SETTLED" and (item.claim.corp_id, item.claim.key) in ours
+                    if item.status != "ENDED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
             )
-            await scheduled.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in outcomes if item.again])
+            again = [item for item in outcomes if item.again]
+            without_effect = [(item.claim.corp_id, item.claim.key) for item in again if item.without_effect]
+            await db.count_without_effect(tx.connection, without_effect)
+            await scheduled.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in again])
+            if failed:
+                await self._try_another_code(tx, failed)
+
+    async def _try_another_code(self, tx: Tx, failed: Iterable[Sending]) -> None:
+        adds = {
+            (
+                item.claim.corp_id,
+                item.row["contact_id"],
+                item.row["userid"],
+                item.row["added_at"] or item.row["arrived_at"],
+            )
+            for item in failed
+            if item.row
+        }
+        now = datetime.now(UTC)
+        opened = await db.open_another_code(tx.connection, adds, CODE_LIVES.total_seconds())
+        jobs = [scheduled.Job(row["corp_id"], row["welcome_id"], now, row["deadline"]) for row in opened]
+        await scheduled.schedule_once(tx.connection, KIND, jobs)
 
     def _opened(self, claim: scheduled.Claim, sealed: bytes | None) -> str | None:
         return self._sealer.open(claim.corp_id, sealed) if sealed else None
+
+
+def _leaves_unwelcomed(item: Sending) -> bool:
+    """True when the code failed, and surely nothing was sent with it: another one of the same add may be tried."""
+    return (
+        item.row is not None
+        and item.status in ("LATE", "REFUSED")
+        and item.errcode != ALREADY_WELCOMED
+        and not item.may_have_been_sent
+    )

@@ -1,4 +1,4 @@
-"""Welcomes."""
+"""Welcomes: one row per welcome code."""
 
 from __future__ import annotations
 
@@ -8,67 +8,163 @@ from typing import Any
 
 from chassis.pool import Connection, Row
 
+Key = tuple[str, str]  # corp, welcome id
+COLUMNS = (
+    *("corp_id", "welcome_id", "contact_id", "userid", "channel_id", "sealed_code", "agent_id"),
+    *("added_at", "arrived_at", "deadline", "status"),
+)
 
-async def insert(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> set[tuple[str, str]]:
-    """Rows of (corp, welcome, contact, userid, channel, sealed code, arrived, deadline, status); returns new keys."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
+
+async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> set[Key]:
+    """Whole rows by column name (COLUMNS); returns the keys of the new ones."""
+    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["welcome_id"]))
     new = await connection.fetch(
-        "insert into welcomes (corp_id, welcome_id, contact_id, userid, channel_id, sealed_code, arrived_at, deadline,"
-        " status) select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::bytea[],"
-        " $7::timestamptz[], $8::timestamptz[], $9::text[]) on conflict do nothing returning corp_id, welcome_id",
-        *columns,
+        f"""
+        insert into welcomes ({", ".join(COLUMNS)})
+        select *
+        from unnest(
+            $1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::bytea[], $7::bigint[],
+            $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[]
+        )
+        on conflict do nothing
+        returning corp_id, welcome_id
+        """,
+        *([row[name] for row in ordered] for name in COLUMNS),
     )
     return {(row["corp_id"], row["welcome_id"]) for row in new}
 
 
-async def hasten(connection: Connection, kind: str, contacts: Sequence[tuple[str, str]]) -> None:
+async def of_contacts(connection: Connection, contacts: Sequence[tuple[str, str]]) -> Sequence[Row]:
+    """All codes of these contacts; `added_at` is filled for those of the release before too."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select corp_id, welcome_id, contact_id, userid, coalesce(added_at, arrived_at) as added_at, status, errcode
+        from welcomes
+        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+        """,
+        *zip(*sorted(contacts), strict=True),
+    )
+    return rows
+
+
+async def expedite(connection: Connection, kind: str, contacts: Sequence[tuple[str, str]]) -> None:
     """Welcomes that waited for these contacts' names are due now."""
-    columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(
-        "with waiting as (select d.corp_id, d.key from due_rows d join welcomes w"
-        " on d.corp_id = w.corp_id and d.kind = $1 and d.key = w.welcome_id::text"
-        " where (w.corp_id, w.contact_id) in (select * from unnest($2::text[], $3::uuid[])) and w.status = 'OPEN'"
-        " and d.status = 'due' and d.due_at > now() order by d.corp_id, d.key for update of d)"
-        " update due_rows d set due_at = now() from waiting"
-        " where d.corp_id = waiting.corp_id and d.kind = $1 and d.key = waiting.key and d.status = 'due'",
+        """
+        with waiting as (
+            select d.corp_id, d.key
+            from due_rows d
+            join welcomes w on d.corp_id = w.corp_id and d.kind = $1 and d.key = w.welcome_id::text
+            where (w.corp_id, w.contact_id) in (select * from unnest($2::text[], $3::uuid[]))
+              and w.status = 'OPEN'
+              and d.status = 'due'
+              and d.due_at > now()
+            order by d.corp_id, d.key
+            for update of d
+        )
+        update due_rows d
+        set due_at = now()
+        from waiting
+        where d.corp_id = waiting.corp_id and d.kind = $1 and d.key = waiting.key and d.status = 'due'
+        """,
         kind,
-        *columns,
+        *zip(*sorted(contacts), strict=True),
     )
 
 
-async def open_of(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-    """(corp, welcome) → the welcome with both sealed names, if it is still open."""
+async def open_of(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
+    """Key → the welcome with both sealed names, if it is still open."""
     rows = await connection.fetch(
-        "select w.*, c.sealed_name as customer_name, s.sealed_name as staff_name from welcomes w"
-        " left join contacts c on (c.corp_id, c.contact_id) = (w.corp_id, w.contact_id)"
-        " left join staff s on (s.corp_id, s.userid) = (w.corp_id, w.userid)"
-        " where w.status = 'OPEN' and (w.corp_id, w.welcome_id) in (select * from unnest($1::text[], $2::uuid[]))",
+        """
+        select w.*, c.sealed_name as customer_name, s.sealed_name as staff_name
+        from welcomes w
+        left join contacts c on (c.corp_id, c.contact_id) = (w.corp_id, w.contact_id)
+        left join staff s on (s.corp_id, s.userid) = (w.corp_id, w.userid)
+        where w.status = 'OPEN'
+          and (w.corp_id, w.welcome_id) in (select * from unnest($1::text[], $2::uuid[]))
+        """,
         *zip(*keys, strict=True),
     )
     return {(row["corp_id"], row["welcome_id"]): row for row in rows}
 
 
-async def settle(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, welcome, status, errcode, sent_at); a settled welcome stays as it is."""
-    ordered = sorted(rows, key=lambda r: r[:2])
+async def save_outcomes(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of (corp, welcome, status, errcode, sent_at); what has an outcome keeps it."""
+    ordered = sorted(rows, key=lambda row: row[:2])
     if ordered:
         await connection.execute(
-            "update welcomes w set status = t.s, errcode = t.e, sent_at = t.at"
-            " from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[]) as t(c, i, s, e, at)"
-            " where (w.corp_id, w.welcome_id) = (t.c, t.i) and w.status = 'OPEN'",
+            """
+            update welcomes w
+            set status = n.status, errcode = n.errcode, sent_at = n.sent_at
+            from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[])
+                as n (corp_id, welcome_id, status, errcode, sent_at)
+            where (w.corp_id, w.welcome_id) = (n.corp_id, n.welcome_id) and w.status = 'OPEN'
+            """,
             *zip(*ordered, strict=True),
         )
+
+
+async def count_without_effect(connection: Connection, keys: Iterable[Key]) -> None:
+    """One more call of each is known to have sent nothing."""
+    ordered = sorted(keys)
+    if ordered:
+        await connection.execute(
+            """
+            update welcomes
+            set calls_without_effect = calls_without_effect + 1
+            where (corp_id, welcome_id) in (select * from unnest($1::text[], $2::uuid[]))
+            """,
+            *zip(*ordered, strict=True),
+        )
+
+
+async def open_another_code(connection: Connection, adds: Iterable[tuple[Any, ...]], seconds: float) -> Sequence[Row]:
+    """For each add (corp, contact, userid, added_at) opens one more of its codes that still lives; returns them.
+
+    `seconds`: how far the times of an add's tellings are apart at most.
+    """
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        with another as (
+            select distinct on (failed.n) w.corp_id, w.welcome_id
+            from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])
+                with ordinality as failed (corp_id, contact_id, userid, added_at, n)
+            join welcomes w on (w.corp_id, w.contact_id) = (failed.corp_id, failed.contact_id)
+            where w.userid = failed.userid
+              and w.status = 'ANOTHER_CODE'
+              and w.deadline > now()
+              and abs(extract(epoch from w.added_at - failed.added_at)) <= $5
+            order by failed.n, w.arrived_at, w.welcome_id
+        )
+        update welcomes w
+        set status = 'OPEN'
+        from another
+        where (w.corp_id, w.welcome_id) = (another.corp_id, another.welcome_id)
+        returning w.corp_id, w.welcome_id, w.deadline
+        """,
+        *zip(*sorted(adds), strict=True),
+        seconds,
+    )
+    return rows
 
 
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
     """Counts by status, and seconds from arrival to WeCom's confirmation over those sent."""
     row = await connection.fetchrow(
-        "select count(*) filter (where status = 'SENT') as sent, count(*) filter (where status = 'LATE') as late,"
-        " count(*) filter (where status = 'REFUSED') as refused, count(*) filter (where status = 'OPEN') as open,"
-        " count(*) filter (where status = 'WITHOUT_RULE') as without_rule,"
-        " percentile_cont(array[0.5, 0.99, 1.0]) within group"
-        " (order by extract(epoch from sent_at - arrived_at)::float8) filter (where status = 'SENT') as latencies"
-        " from welcomes where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)",
+        """
+        select
+            count(*) filter (where status = 'SENT') as sent,
+            count(*) filter (where status = 'LATE') as late,
+            count(*) filter (where status = 'REFUSED') as refused,
+            count(*) filter (where status = 'OPEN') as open,
+            count(*) filter (where status = 'WITHOUT_RULE') as without_rule,
+            count(*) filter (where status = 'ANOTHER_CODE') as another_code,
+            percentile_cont(array[0.5, 0.99, 1.0])
+                within group (order by extract(epoch from sent_at - arrived_at)::float8)
+                filter (where status = 'SENT') as latencies
+        from welcomes
+        where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)
+        """,
         corp_id,
         as_of,
     )

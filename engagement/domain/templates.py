@@ -1,4 +1,7 @@
-"""Welcome texts: Liquid over `customer.name` and `staff.name`, bounded in size and in work."""
+"""Welcome texts: Liquid over `customer.name` and `staff.name`, bounded in size and in work.
+
+A name that is not known when it is time to send is nil: it comes out as nothing, and `{% if customer.name %}` is false.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ from liquid.exceptions import LiquidError
 from chassis.errors import Invalid
 
 MOST_BYTES = 4000
-# What a customer is called whose name did not come in time.
-NAMELESS = "您"
-SAMPLES = (("王小明", "李导购"), (NAMELESS, ""), ("x", "y"))
+# Every text is tried with names and without.
+SAMPLES = (("王小明", "李导购"), (None, "李导购"), ("王小明", None), (None, None))
 
 
 class _Bounded(Environment):
@@ -25,14 +27,17 @@ _environment = _Bounded(undefined=StrictUndefined)
 
 
 def check(text: str) -> None:
-    """Raises Invalid when the text is no template, names something unknown, or comes out too long."""
+    """Raises Invalid when the text is no template, names something unknown, comes out too long, or says nothing
+    without names."""
     if not text.strip() or len(text.encode()) > MOST_BYTES:
         raise Invalid("TEXT_LENGTH_WRONG", field="text", expected=f"1 to {MOST_BYTES} bytes of UTF-8")
     try:
         rendered = [fill_in(text, *sample) for sample in SAMPLES]
     except LiquidError as error:
         raise Invalid("TEMPLATE_WRONG", f"the template does not work: {error}", field="text") from error
-    if not rendered[0].strip() or len(rendered[0].encode()) >= MOST_BYTES:
+    if not all(said.strip() for said in rendered):
+        raise Invalid("TEMPLATE_NEEDS_NAMES", field="text", expected="a text that says something without names, too")
+    if len(rendered[0].encode()) >= MOST_BYTES:
         raise Invalid("TEXT_LENGTH_WRONG", field="text", expected=f"1 to {MOST_BYTES} bytes when filled in")
 
 
@@ -43,7 +48,7 @@ def wants_customer(text: str) -> bool:
 
 def fill_in(text: str, customer_name: str | None, staff_name: str | None) -> str:
     """The text for one customer, cut to what WeCom takes."""
-    rendered: str = _parse(text).render(customer={"name": customer_name or NAMELESS}, staff={"name": staff_name or ""})
+    rendered: str = _parse(text).render(customer={"name": customer_name or None}, staff={"name": staff_name or None})
     return rendered.encode()[:MOST_BYTES].decode(errors="ignore")
 
 

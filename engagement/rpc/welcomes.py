@@ -101,6 +101,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
             refused=row["refused"],
             without_rule=row["without_rule"],
             open=row["open"],
+            another_code=row["another_code"],
         )
         if row["latencies"]:
             p50, p99, most = (_duration(seconds) for seconds in row["latencies"])

@@ -103,7 +103,7 @@ def test_a_fact_has_a_stream_a_producer_and_a_consumer(fact: type[Message]) -> N
     sources = ["gateway"] if stream_of(subject_of(fact)) == "EDGE" else [fact.DESCRIPTOR.full_name.split(".")[1]]
     sources = ["commerce"] if sources == ["staff"] else sources
     made = subprocess.run(
-        ["git", "grep", "-lE", rf"\b{name}\(", "--", *(f"{source}/*.py" for source in sources)],
+        ["git", "grep", "--untracked", "-lE", rf"\b{name}\(", "--", *(f"{source}/*.py" for source in sources)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import defaultdict
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import asyncpg
 
@@ -34,6 +36,8 @@ CUT_SECONDS = 14.0
 # A welcome whose attempt was cut is repeated after its lease, inside WeCom's 20 seconds.
 CALL_SECONDS, CODE_SECONDS = 5.0, 20.0
 KILL, FREEZE, CUT = "kill", "freeze", "cut"
+# Calls to WeCom and the mall have their effect, and of this share the answer is lost.
+UNANSWERED, UNANSWERED_RATE = "unanswered", 0.2
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class Cell:
 
 # The sandbox is WeCom and the mall, whose memory does not die: to kill it is to end its API's connections and to refuse
 # new ones for a while. PostgreSQL and NATS are cut off from whoever is cut.
-CELLS = tuple(
-    Cell(process, phase)
-    for process in (*OURS, *SERVERS)
-    for phase in (KILL, FREEZE, CUT)
-    if phase != CUT or process not in ("postgres", "nats")
+CELLS = (
+    *(
+        Cell(process, phase)
+        for process in (*OURS, *SERVERS)
+        for phase in (KILL, FREEZE, CUT)
+        if phase != CUT or process not in ("postgres", "nats")
+    ),
+    Cell("sandbox", UNANSWERED),
 )
 
 
@@ -116,6 +123,14 @@ class Field:
 
     def up(self) -> None:
         self.suite.up(empty=False)
+        # WeCom documents three attempts and no spacing. Five outlast what is killed, frozen and cut here, so that what
+        # is lost is lost by us; for the same reason a renamed member takes messages until we have heard of it.
+        self.faults(attempts=5, former_userid_seconds=600)
+
+    def faults(self, **values: float) -> None:
+        request = Request(f"{self.suite.sandbox}/sandbox/faults", json.dumps(values).encode(), method="POST")
+        with urlopen(request, timeout=10):
+            pass
 
     def down(self) -> None:
         self.suite.down()
@@ -128,6 +143,11 @@ class Field:
             self._each_wire("sandbox", self.links.break_)
             await asyncio.sleep(chance.uniform(0.2, 3.0))
             self._each_wire("sandbox", self.links.mend)
+        elif cell.phase == UNANSWERED:
+            struck = ["sandbox"]
+            await asyncio.to_thread(self.faults, answer_lost=UNANSWERED_RATE)
+            await asyncio.sleep(CUT_SECONDS)
+            await asyncio.to_thread(self.faults, answer_lost=0.0)
         elif cell.phase == KILL:
             # One replica or all of them, for a while that WeCom's re-sends outlast.
             names = self.suite.names(cell.process)

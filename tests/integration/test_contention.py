@@ -197,6 +197,7 @@ async def test_engagement(rooms: Rooms, handlers: Handlers, sealer: Sealer, seed
         if hasattr(message, "touch_id"):
             number = int(message.touch_id[1:]) % 60
             message.contact.CopyFrom(f.identifier("external_userid", number % 40))
+            message.added_at.CopyFrom(stamp(f.at(number)))
     durables = (*handlers.welcome_durables(), *handlers.alert_durables())
     await same_as_one(rooms, "engagement", durables, messages, what_was_planned, seed)
 
