@@ -21,10 +21,10 @@ from chassis.kernel.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
-from identity.app.people import Observation, observe
+from identity.app.customers import Observation, observe
 from identity.app.relations import News, record
 from identity.app.renames import RenameNews
-from identity.db import customers
+from identity.db import order_values, unknown_events
 from identity.domain.relations import FollowEvent
 from identity.domain.renames import Rename
 
@@ -83,7 +83,7 @@ async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
         key = (fact.corp_id, message.mall_id, message.order_id)
         if key not in newest or newest[key].version < message.version:
             newest[key] = message
-    await customers.save_order_values(
+    await order_values.save(
         tx.connection,
         [
             (*key, m.buyer_id, m.paid.amount if m.HasField("paid") else None, m.refunded.amount, m.version)
@@ -133,7 +133,7 @@ def _rename_in(message: wecom.AddressBookChanged) -> Rename | None:
 async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
-        await customers.count_unknown(tx.connection, corp_id, event, change_type, seen)
+        await unknown_events.count(tx.connection, corp_id, event, change_type, seen)
 
 
 CONTACTS = Durable(

@@ -1,9 +1,12 @@
-"""Customers as frontends read them. `followers`: only customers whom one of these members follows; None for all."""
+"""Customers: as identity keeps them, under their identifiers' locks, and as frontends read them.
+
+`followers`: only customers whom one of these members follows; None for all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
@@ -91,6 +94,53 @@ where c.corp_id = $1
 order by c.customer_id desc
 limit $3
 """
+
+
+async def save(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
+    """Customer → when the first of its identifiers was first seen."""
+    ids = sorted(created)
+    await connection.execute(
+        """
+        insert into customers (corp_id, customer_id, created_at)
+        select $1, *
+        from unnest($2::uuid[], $3::timestamptz[])
+        on conflict (corp_id, customer_id) do update
+        set created_at = excluded.created_at
+        """,
+        corp_id,
+        ids,
+        [created[one] for one in ids],
+    )
+
+
+async def merge(connection: Connection, corp_id: str, into: Mapping[str, str]) -> None:
+    """Loser → winner; what had been merged into a loser follows, so that a chain is always one step."""
+    losers = sorted(into)
+    await connection.execute(
+        """
+        update customers c
+        set merged_into = t.winner
+        from unnest($2::uuid[], $3::uuid[]) as t(loser, winner)
+        where c.corp_id = $1
+          and (c.customer_id = t.loser or c.merged_into = t.loser)
+        """,
+        corp_id,
+        losers,
+        [into[one] for one in losers],
+    )
+
+
+async def dissolve(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
+    """Customers who have no identifier any more, and those who had been merged into them."""
+    await connection.execute(
+        """
+        delete from customers
+        where corp_id = $1
+          and (customer_id = any($2::uuid[]) or merged_into = any($2::uuid[]))
+        """,
+        corp_id,
+        sorted(ids),
+    )
 
 
 async def followers(connection: Connection, corp_id: str, me: str | None) -> list[str] | None:
@@ -207,25 +257,6 @@ async def relations_of(connection: Connection, corp_id: str, ids: Sequence[str])
     return rows
 
 
-async def save_order_values(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Rows of (corp, mall, order, buyer, paid, refunded, version); the highest version wins."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:3]), strict=True))
-    await connection.execute(
-        """
-        insert into order_values as o (corp_id, mall_id, order_id, buyer_id, paid_fen, refunded_fen, version)
-        select *
-        from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[])
-        on conflict (corp_id, mall_id, order_id) do update
-        set buyer_id = excluded.buyer_id,
-            paid_fen = excluded.paid_fen,
-            refunded_fen = excluded.refunded_fen,
-            version = excluded.version
-        where o.version < excluded.version
-        """,
-        *columns,
-    )
-
-
 async def figures(connection: Connection, corp_id: str, accounts: Sequence[str]) -> Row:
     row = await connection.fetchrow(
         """
@@ -243,18 +274,3 @@ async def figures(connection: Connection, corp_id: str, accounts: Sequence[str])
     )
     assert row is not None, "an aggregate always returns its row"
     return row
-
-
-async def count_unknown(connection: Connection, corp_id: str, event: str, change_type: str, seen: int) -> None:
-    await connection.execute(
-        """
-        insert into unknown_events as u (corp_id, event, change_type, seen)
-        values ($1, $2, $3, $4)
-        on conflict (corp_id, event, change_type) do update
-        set seen = u.seen + excluded.seen
-        """,
-        corp_id,
-        event,
-        change_type,
-        seen,
-    )
