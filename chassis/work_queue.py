@@ -137,6 +137,7 @@ class WorkQueue:
         keys: list[Key] = []
         if self._lane.released:
             await self._parking.end_releases(self._lane)
+        self._lane.begin()
         try:
             async with self._outbox.transaction() as tx:
                 rows = await tx.connection.fetch(self._take, self._batch, sorted(self._lane.parked))

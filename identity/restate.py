@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -16,7 +16,6 @@ from identity.db import relations as relations_db
 from identity.domain.relations import FollowEvent, spans_of
 
 FIRST = str(UUID(int=0))
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def customers(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
@@ -136,7 +135,7 @@ async def relations(tx: Tx, corp_id: str, after: Position, since: datetime | Non
 
 
 async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
-    """Names only: what else a reading said is not kept here, and comes with the next one."""
+    """Of a reading only the name is kept here: the rest is stated by the next one."""
     rows = await tx.connection.fetch(
         """
         select c.contact_id, c.sealed_name, c.version, i.sealed as sealed_id
@@ -151,8 +150,7 @@ async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None
         PAGE,
     )
     for row in rows:
-        began = EPOCH + timedelta(microseconds=row["version"])
-        if since is None or began >= since:
+        if since is None or row["version"] >= since.timestamp() * 1_000_000:
             fact = ContactRead(
                 corp_id=corp_id,
                 contact=Identifier(kind="external_userid", id=row["contact_id"], sealed=row["sealed_id"]),

@@ -30,7 +30,7 @@ from gateway.edge import Edge
 from gateway.mall import platforms, webhook
 from gateway.mall.adapter import Opened
 from gateway.mall.fields import as_object, needed, parse
-from gateway.problems import one_line_per_request
+from gateway.request_log import one_line_per_request
 
 
 class Market:

@@ -18,7 +18,7 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
 from chassis.kernel.corps import App, Corp, Corps
 from gateway import auth
-from gateway.problems import one_line_per_request
+from gateway.request_log import one_line_per_request
 from gateway.settings import Settings
 from tests.conftest import CORP
 
