@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
+from acquisition.app.live_codes import rename
 from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
+from chassis.kernel.renames import Rename
 from chassis.outbox import Tx
 
 
@@ -41,6 +43,19 @@ async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> No
     await assign_identifiers(tx, [fact.message for fact in facts])
 
 
+async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
+    await rename(
+        tx,
+        [
+            (
+                fact.corp_id,
+                Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
+            )
+            for fact in facts
+        ],
+    )
+
+
 DURABLES = (
     Durable(
         "acquisition-acquire-on-contact-added",
@@ -55,6 +70,13 @@ DURABLES = (
         "IDENTITY",
         (IdentifiersAssigned,),
         place_on_identifiers_assigned,
+        idempotent=True,
+    ),
+    Durable(
+        "acquisition-rename-on-staff-renamed",
+        "IDENTITY",
+        (StaffRenamed,),
+        rename_on_staff_renamed,
         idempotent=True,
     ),
 )

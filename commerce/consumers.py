@@ -25,28 +25,17 @@ ORDERS = "commerce-record-on-order-message"
 
 
 async def attribute_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> None:
-    await assign_identifiers(tx, [fact.message for fact in facts])
-    await marks.mark_people(
-        tx.connection, [(fact.corp_id, one) for fact in facts for one in fact.message.identifier_ids]
-    )
+    await marks.mark_people(tx.connection, await assign_identifiers(tx, [fact.message for fact in facts]))
 
 
 async def attribute_on_relation_changed(tx: Tx, facts: Sequence[Received]) -> None:
-    relations = {
-        (fact.corp_id, fact.message.contact_id, fact.message.userid): _relation(fact.corp_id, fact.message)
-        for fact in sorted(facts, key=_version)
-    }
-    await projections.save_relations(tx.connection, relations.values())
-    await marks.mark_people(tx.connection, [(corp_id, contact_id) for corp_id, contact_id, _ in relations])
+    changed = await projections.save_relations(tx.connection, [_relation(fact.corp_id, fact.message) for fact in facts])
+    await marks.mark_people(tx.connection, changed)
 
 
 async def attribute_on_customer_acquired(tx: Tx, facts: Sequence[Received]) -> None:
-    touches = {
-        (fact.corp_id, fact.message.touch_id): _touch(fact.corp_id, fact.message)
-        for fact in sorted(facts, key=_version)
-    }
-    await projections.save_touches(tx.connection, touches.values())
-    await marks.mark_people(tx.connection, [(one.corp_id, one.contact_id) for one in touches.values()])
+    changed = await projections.save_touches(tx.connection, [_touch(fact.corp_id, fact.message) for fact in facts])
+    await marks.mark_people(tx.connection, changed)
 
 
 async def scope_on_staff_placed(tx: Tx, facts: Sequence[Received]) -> None:
@@ -80,17 +69,11 @@ def _unread(corp_id: str, message: MessageUnread) -> Unread:
     return Unread(corp_id, message.mall_id, message.kind, message.arrived_at.ToDatetime(UTC))
 
 
-def _version(fact: Received) -> int:
-    """To keep the newest of a key, which comes last."""
-    version: int = fact.message.version
-    return version
-
-
 def _relation(corp_id: str, message: RelationChanged) -> Relation:
-    spans = [
+    spans = tuple(
         (span.added_at.ToDatetime(UTC), span.ended_at.ToDatetime(UTC) if span.HasField("ended_at") else None)
         for span in message.spans
-    ]
+    )
     return Relation(corp_id, message.contact_id, message.userid, message.version, spans)
 
 
@@ -111,7 +94,7 @@ def durables(query_delay: timedelta) -> tuple[Durable, ...]:
         await orders.record(tx, [read(fact) for fact in facts], ORDERS, query_delay)
 
     def from_identity(name: str, kind: type[Any], handle: Any) -> Durable:
-        return Durable(name, "IDENTITY", (kind,), handle)
+        return Durable(name, "IDENTITY", (kind,), handle, idempotent=True)
 
     return (
         Durable(ORDERS, "EDGE", tuple(FACETS), record_on_order_message),
@@ -127,5 +110,6 @@ def durables(query_delay: timedelta) -> tuple[Durable, ...]:
             "ACQUISITION",
             (CustomerAcquired,),
             attribute_on_customer_acquired,
+            idempotent=True,
         ),
     )

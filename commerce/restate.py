@@ -19,8 +19,11 @@ async def attributions(tx: Tx, corp_id: str, after: Position, since: datetime | 
         """
         select
             a.corp_id, a.mall_id, a.order_id, a.version, a.userid, a.channel_id, a.paid, a.paid_fen, a.refunded_fen,
-            coalesce(a.buyer_id, o.buyer_id) as buyer_id, coalesce(a.ordered_at, o.created_at) as ordered_at,
-            coalesce(a.paid_at, o.paid_at) as paid_at, o.currency
+            -- The release before kept these with the order only.
+            coalesce(a.buyer_id, o.buyer_id) as buyer_id,
+            coalesce(a.ordered_at, o.created_at) as ordered_at,
+            coalesce(a.paid_at, o.paid_at) as paid_at,
+            o.currency
         from attributions a
         join orders o using (corp_id, mall_id, order_id)
         where a.corp_id = $1 and (a.mall_id, a.order_id) > ($2, $3)

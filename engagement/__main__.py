@@ -12,8 +12,9 @@ from chassis.effects import OneByOne
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
-from engagement.app import alerts, welcomes
+from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
+from engagement.app.renames import Renaming
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.rpc.alerts import AlertServicer
@@ -35,6 +36,7 @@ async def build(service: Service, settings: Settings) -> None:
     gather = timedelta(seconds=settings.alert_gather_seconds)
     messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
     service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
+    service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=5)
     service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)

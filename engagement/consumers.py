@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
-from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
+from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
 
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
@@ -14,10 +14,11 @@ from chassis.errors import Invalid
 from chassis.facts import Received
 from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.renames import Rename
 from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
-from engagement.app import alerts, welcomes
+from engagement.app import alerts, renames, welcomes
 from engagement.db import names
 from engagement.db.welcomes import expedite
 from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
@@ -80,6 +81,18 @@ class Handlers:
     async def place_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         await place_staff(tx, [fact.message for fact in facts])
 
+    async def rename_on_staff_renamed(self, tx: Tx, facts: Sequence[Received]) -> None:
+        await renames.rename(
+            tx,
+            [
+                (
+                    fact.corp_id,
+                    Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
+                )
+                for fact in facts
+            ],
+        )
+
     def welcome_durables(self) -> tuple[Durable, ...]:
         return (
             Durable(
@@ -129,6 +142,13 @@ class Handlers:
                 "IDENTITY",
                 (StaffPlaced,),
                 self.place_on_staff_placed,
+                idempotent=True,
+            ),
+            Durable(
+                "engagement-rename-on-staff-renamed",
+                "IDENTITY",
+                (StaffRenamed,),
+                self.rename_on_staff_renamed,
                 idempotent=True,
             ),
         )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
+from typing import Any
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
+from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
 from bihuan.wecom.v1 import facts_pb2 as wecom
+from google.protobuf.message import Message
 
 from chassis import dead_letters
-from chassis.consumer import Durable
+from chassis.consumer import Durable, Handler
+from chassis.errors import Invalid
 from chassis.facts import Received
+from chassis.kernel.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
-from identity.app.people import Observation, observe
+from identity.app.customers import Observation, observe
 from identity.app.relations import News, record
 from identity.app.renames import RenameNews
-from identity.db import customers
+from identity.db import unknown_events
+from identity.db.order_values import ORDER_VALUES
 from identity.domain.relations import FollowEvent
 from identity.domain.renames import Rename
 
@@ -47,7 +54,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
             )
             arrived_at = message.arrived_at.ToDatetime(UTC)
             news.append(News(fact.corp_id, message.contact.id, message.userid, event, arrived_at))
-        seen.append(Observation(fact.corp_id, (message.contact,), at))
+        seen.append(Observation(fact.corp_id, (message.contact,), at, fact_id=fact.id))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))
     await record(tx, news)
@@ -56,42 +63,35 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
 
 
 async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [
-            Observation(
-                fact.corp_id,
-                tuple(fact.message.detail.buyer),
-                fact.message.order.at.ToDatetime(UTC),
-            )
-            for fact in facts
-        ],
-        "mall",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.order.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.detail.buyer), at, fact_id=fact.id))
+    await observe(tx, seen, "mall")
 
 
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [Observation(fact.corp_id, tuple(fact.message.identifiers), fact.message.at.ToDatetime(UTC)) for fact in facts],
-        "mall-buyer",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.identifiers), at, fact_id=fact.id))
+    await observe(tx, seen, "mall-buyer")
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
-    newest: dict[tuple[str, str, str], OrderAttributed] = {}
-    for fact in facts:
-        message = fact.message
-        key = (fact.corp_id, message.mall_id, message.order_id)
-        if key not in newest or newest[key].version < message.version:
-            newest[key] = message
-    await customers.save_order_values(
-        tx.connection,
-        [
-            (*key, m.buyer_id, m.paid.amount if m.HasField("paid") else None, m.refunded.amount, m.version)
-            for key, m in newest.items()
-        ],
-    )
+    await ORDER_VALUES.save(tx.connection, [_value(fact.corp_id, fact.message) for fact in facts])
+
+
+def _value(corp_id: str, message: OrderAttributed) -> dict[str, Any]:
+    return {
+        "corp_id": corp_id,
+        "mall_id": message.mall_id,
+        "order_id": message.order_id,
+        "buyer_id": message.buyer_id,
+        "paid_fen": message.paid.amount if message.HasField("paid") else None,
+        "refunded_fen": message.refunded.amount,
+        "version": message.version,
+    }
 
 
 async def reread_on_address_book_changed(tx: Tx, facts: Sequence[Received]) -> None:
@@ -135,7 +135,7 @@ def _rename_in(message: wecom.AddressBookChanged) -> Rename | None:
 async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
-        await customers.count_unknown(tx.connection, corp_id, event, change_type, seen)
+        await unknown_events.count(tx.connection, corp_id, event, change_type, seen)
 
 
 CONTACTS = Durable(
@@ -159,7 +159,43 @@ RENAMES = Durable(renames.DURABLE, "EDGE", (wecom.AddressBookChanged,), rename_o
 OTHERS = (
     Durable("identity-name-buyer-on-order", "EDGE", (OrderCreated, OrderPaid), name_buyer_on_order),
     Durable("identity-link-on-buyer-identified", "COMMERCE", (BuyerIdentified,), link_on_buyer_identified),
-    Durable("identity-value-on-order-attributed", "COMMERCE", (OrderAttributed,), value_on_order_attributed),
+    Durable(
+        "identity-value-on-order-attributed",
+        "COMMERCE",
+        (OrderAttributed,),
+        value_on_order_attributed,
+        idempotent=True,
+    ),
     Durable("identity-count-on-unknown-event", "EDGE", (wecom.UnknownEventReceived,), count_on_unknown_event),
 )
 DURABLES = (CONTACTS, STAFF, RENAMES, *OTHERS)
+
+
+def durables(corps: Corps) -> tuple[Durable, ...]:
+    """DURABLES as a process runs them: facts that name people in a scope that the corp has not configured are refused,
+    before anything of them is handled. Raises Invalid, so that each is a dead letter that names the field."""
+    return tuple(replace(durable, handle=_within_scopes(durable.handle, corps)) for durable in DURABLES)
+
+
+def _within_scopes(handle: Handler, corps: Corps) -> Handler:
+    async def checked(tx: Tx, facts: Sequence[Received]) -> None:
+        for fact in facts:
+            corp = corps.find(fact.corp_id)
+            for field, identifier in _identifiers_in(fact.message):
+                if corp is not None and identifier.scope not in corp.scopes(identifier.kind):
+                    expected = ", ".join(repr(one) for one in sorted(corp.scopes(identifier.kind)))
+                    detail = f"{field}: {identifier.scope!r} is no scope of a {identifier.kind}, expected {expected}"
+                    raise Invalid("SCOPE_UNKNOWN", detail, field=field, expected=expected)
+        await handle(tx, facts)
+
+    return checked
+
+
+def _identifiers_in(message: Message) -> Iterator[tuple[str, Identifier]]:
+    """Every identifier that a fact which identity takes may carry, with its field."""
+    if isinstance(message, (OrderCreated, OrderPaid)):
+        yield from ((f"detail.buyer[{n}].scope", one) for n, one in enumerate(message.detail.buyer))
+    elif isinstance(message, BuyerIdentified):
+        yield from ((f"identifiers[{n}].scope", one) for n, one in enumerate(message.identifiers))
+    elif "contact" in message.DESCRIPTOR.fields_by_name:
+        yield "contact.scope", message.contact  # type: ignore[attr-defined]

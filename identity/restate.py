@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -11,12 +11,11 @@ from bihuan.identity.v1.facts_pb2 import ContactRead
 from chassis.outbox import Tx
 from chassis.restate import PAGE, Position, Restatement
 from identity.app import facts
-from identity.db import people
+from identity.db import identifiers
 from identity.db import relations as relations_db
 from identity.domain.relations import FollowEvent, spans_of
 
 FIRST = str(UUID(int=0))
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def customers(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
@@ -53,7 +52,7 @@ async def customers(tx: Tx, corp_id: str, after: Position, since: datetime | Non
     if since is not None:
         recent = await _recent(tx, corp_id, sorted(row["identifier_id"] for row in rows), since)
         groups = {customer: ids for customer, ids in groups.items() if not recent.isdisjoint(ids)}
-    versions = await people.next_versions(tx.connection, len(groups))
+    versions = await identifiers.next_versions(tx.connection, len(groups))
     for (customer_id, own), version in zip(sorted(groups.items()), versions, strict=True):
         tx.publish(facts.identifiers_assigned(corp_id, customer_id, own, version), corp_id=corp_id)
     return (ids[-1]["customer_id"],)
@@ -98,12 +97,12 @@ async def quarantined(tx: Tx, corp_id: str, after: Position, since: datetime | N
     )
     if not rows:
         return None
-    locked = await people.lock_identifiers(
+    locked = await identifiers.lock_identifiers(
         tx.connection, corp_id, [row["identifier_id"] for row in rows if row["quarantined"]]
     )
     ids = sorted(one for one, row in locked.items() if row["quarantined"])
     if ids:
-        (version,) = await people.next_versions(tx.connection, 1)
+        (version,) = await identifiers.next_versions(tx.connection, 1)
         tx.publish(facts.identifiers_assigned(corp_id, "", ids, version), corp_id=corp_id)
     return (rows[-1]["identifier_id"],)
 
@@ -136,7 +135,7 @@ async def relations(tx: Tx, corp_id: str, after: Position, since: datetime | Non
 
 
 async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
-    """Names only: what else a reading said is not kept here, and comes with the next one."""
+    """Of a reading only the name is kept here: the rest is stated by the next one."""
     rows = await tx.connection.fetch(
         """
         select c.contact_id, c.sealed_name, c.version, i.sealed as sealed_id
@@ -151,8 +150,7 @@ async def contacts(tx: Tx, corp_id: str, after: Position, since: datetime | None
         PAGE,
     )
     for row in rows:
-        began = EPOCH + timedelta(microseconds=row["version"])
-        if since is None or began >= since:
+        if since is None or row["version"] >= since.timestamp() * 1_000_000:
             fact = ContactRead(
                 corp_id=corp_id,
                 contact=Identifier(kind="external_userid", id=row["contact_id"], sealed=row["sealed_id"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from acquisition.db import channels
 from acquisition.db import live_codes as db
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound
+from chassis.kernel.renames import Rename, known_as, onward, remember
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.paging import text
@@ -49,6 +50,21 @@ class ContactWays(Protocol):
         ...
 
     async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay: ...
+
+
+async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
+    """Moves live codes, with (corp, rename), to the present userids of their members. WeCom does so by itself."""
+    renames = list(renames)
+    await remember(tx.connection, renames)
+    rows = await db.lock_of_members(tx.connection, sorted({(corp_id, one.former_userid) for corp_id, one in renames}))
+    if not rows:
+        return
+    known = await onward(tx.connection, [(row["corp_id"], userid) for row in rows for userid in row["given"]])
+    for row in rows:
+        of_corp = known.get(row["corp_id"], ())
+        present = list(dict.fromkeys(known_as(userid, row["created_at"], of_corp) for userid in row["given"]))
+        if present != row["userids"]:
+            await db.set_members(tx.connection, row["corp_id"], row["live_code_id"], row["given"], present)
 
 
 class LiveCodes:

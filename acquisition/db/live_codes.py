@@ -138,3 +138,34 @@ async def pause(connection: Connection, corp_id: str, live_code_id: str) -> Row 
         live_code_id,
     )
     return row
+
+
+async def lock_of_members(connection: Connection, members: Sequence[tuple[str, str]]) -> Sequence[Row]:
+    """The codes of these members, (corp, userid), as they are or as they were given; `given` are their members then."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select corp_id, live_code_id, created_at, userids, coalesce(given_userids, userids) as given
+        from live_codes c
+        where exists (
+            select
+            from unnest($1::text[], $2::text[]) as asked (corp_id, userid)
+            where asked.corp_id = c.corp_id and asked.userid = any(c.userids || c.given_userids)
+        )
+        order by corp_id, live_code_id
+        for update
+        """,
+        *zip(*members, strict=True),
+    )
+    return rows
+
+
+async def set_members(
+    connection: Connection, corp_id: str, live_code_id: str, given: Sequence[str], userids: Sequence[str]
+) -> None:
+    await connection.execute(
+        "update live_codes set given_userids = $3, userids = $4 where corp_id = $1 and live_code_id = $2",
+        corp_id,
+        live_code_id,
+        list(given),
+        list(userids),
+    )

@@ -76,6 +76,23 @@ async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> li
     return [Touch(**row) for row in rows]
 
 
+async def page(connection: Connection, corp_id: str, after: str, limit: int) -> list[Touch]:
+    """All touches of the corp, by id."""
+    rows = await connection.fetch(
+        f"""
+        select {", ".join(NAMES)}
+        from touches
+        where corp_id = $1 and touch_id > $2
+        order by touch_id
+        limit $3
+        """,
+        corp_id,
+        after,
+        limit,
+    )
+    return [Touch(**row) for row in rows]
+
+
 async def insert(connection: Connection, touches: Iterable[Touch]) -> None:
     ordered = sorted(touches, key=lambda touch: (touch.corp_id, touch.touch_id))
     if ordered:

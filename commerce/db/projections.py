@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from chassis.pool import Connection
+from chassis.projection import Projection
+
+RELATIONS = Projection("relations", {"corp_id": "text", "contact_id": "uuid", "userid": "text"}, {})
+TOUCHES = Projection(
+    "touches",
+    {"corp_id": "text", "touch_id": "text"},
+    {"contact_id": "uuid", "channel_id": "uuid", "confirmation": "boolean", "added_at": "timestamptz"},
+)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Relation:
     """A follow relation's whole history: spans of (added at, ended at or None)."""
 
@@ -17,10 +25,10 @@ class Relation:
     contact_id: str
     userid: str
     version: int
-    spans: Sequence[tuple[datetime, datetime | None]]
+    spans: tuple[tuple[datetime, datetime | None], ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Touch:
     corp_id: str
     touch_id: str
@@ -31,25 +39,12 @@ class Touch:
     added_at: datetime
 
 
-async def save_relations(connection: Connection, relations: Iterable[Relation]) -> None:
-    """One relation a key; the spans of a newer one replace the old ones."""
-    ordered = sorted(relations)
-    newer = await connection.fetch(
-        """
-        insert into relations as r (corp_id, contact_id, userid, version)
-        select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[])
-        on conflict (corp_id, contact_id, userid) do update set version = excluded.version
-        where r.version < excluded.version
-        returning corp_id, contact_id, userid
-        """,
-        [r.corp_id for r in ordered],
-        [r.contact_id for r in ordered],
-        [r.userid for r in ordered],
-        [r.version for r in ordered],
-    )
-    keys = sorted((row["corp_id"], row["contact_id"], row["userid"]) for row in newer)
+async def save_relations(connection: Connection, relations: Iterable[Relation]) -> list[tuple[str, str]]:
+    """The spans of a newer relation replace the old ones. Returns (corp, contact) of those."""
+    newest = {(r.corp_id, r.contact_id, r.userid): r for r in sorted(relations, key=lambda r: r.version)}
+    keys = await RELATIONS.save(connection, map(asdict, newest.values()))
     if not keys:
-        return
+        return []
     await connection.execute(
         """
         delete from relation_spans
@@ -57,42 +52,22 @@ async def save_relations(connection: Connection, relations: Iterable[Relation]) 
         """,
         *zip(*keys, strict=True),
     )
-    known = {(r.corp_id, r.contact_id, r.userid): r for r in ordered}
-    spans = [(known[key], span) for key in keys for span in known[key].spans]
+    spans = [(key, span) for key in keys for span in newest[key].spans]
     await connection.execute(
         """
         insert into relation_spans (corp_id, contact_id, userid, added_at, ended_at)
         select * from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
         """,
-        [r.corp_id for r, _ in spans],
-        [r.contact_id for r, _ in spans],
-        [r.userid for r, _ in spans],
+        [corp_id for (corp_id, _, _), _ in spans],
+        [contact_id for (_, contact_id, _), _ in spans],
+        [userid for (_, _, userid), _ in spans],
         [added_at for _, (added_at, _) in spans],
         [ended_at for _, (_, ended_at) in spans],
     )
+    return [(corp_id, contact_id) for corp_id, contact_id, _ in keys]
 
 
-async def save_touches(connection: Connection, touches: Iterable[Touch]) -> None:
-    """One touch a key."""
-    ordered = sorted(touches)
-    await connection.execute(
-        """
-        insert into touches as t (corp_id, touch_id, contact_id, channel_id, confirmation, added_at, version)
-        select * from unnest(
-            $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::bool[], $6::timestamptz[], $7::bigint[]
-        )
-        on conflict (corp_id, touch_id) do update set
-            channel_id = excluded.channel_id,
-            confirmation = excluded.confirmation,
-            added_at = excluded.added_at,
-            version = excluded.version
-        where t.version < excluded.version
-        """,
-        [t.corp_id for t in ordered],
-        [t.touch_id for t in ordered],
-        [t.contact_id for t in ordered],
-        [t.channel_id for t in ordered],
-        [t.confirmation for t in ordered],
-        [t.added_at for t in ordered],
-        [t.version for t in ordered],
-    )
+async def save_touches(connection: Connection, touches: Sequence[Touch]) -> list[tuple[str, str]]:
+    """Returns (corp, contact) of those about which there is news."""
+    contacts = {(t.corp_id, t.touch_id): t.contact_id for t in touches}
+    return [(key[0], contacts[key]) for key in await TOUCHES.save(connection, map(asdict, touches))]

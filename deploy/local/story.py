@@ -20,7 +20,11 @@ from deploy.sandbox.log import log_file
 CODES = 8
 EMPLOYEES = 200
 SHANGHAI = timezone(timedelta(hours=8))
-WELCOME = "{{ customer.name }}您好，我是{{ staff.name }}，很高兴认识您！回复“优惠”领取新人礼。"
+# It reads right without either name, too.
+WELCOME = (
+    "{% if customer.name %}{{ customer.name }}，{% endif %}您好！{% if staff.name %}我是{{ staff.name }}，{% endif %}"
+    "很高兴认识您。回复“优惠”领取新人礼。"
+)
 CHANNEL_NAMES = ("门店海报", "包裹卡", "公众号菜单", "朋友圈广告", "直播间", "短信", "小程序", "老客推荐")
 # The least of all messages that must have been duplicated, and displaced, for a run to count.
 LEAST_DISTURBED = 0.10

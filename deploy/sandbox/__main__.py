@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import uvloop
@@ -21,10 +20,8 @@ from deploy.sandbox.sign_in import SignIn
 from deploy.sandbox.world import World
 
 
-def create_app(
-    gateways: list[str], corps_file: Path, members: int, kept: Path | None, attempts: int
-) -> web.Application:
-    world, faults = World(corps_file, members), Faults(attempts=attempts)
+def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path | None) -> web.Application:
+    world, faults = World(corps_file, members), Faults()
     courier = Courier(gateways, faults)
     sender = Sender(courier, faults)
     if kept is not None:
@@ -57,13 +54,9 @@ def main() -> None:
     parser.add_argument("--corps", type=Path, required=True)
     parser.add_argument("--members", type=int, default=200)
     parser.add_argument("--memory", type=Path, help="a file that keeps the world from one run to the next")
-    parser.add_argument(
-        "--attempts", type=int, default=int(os.environ.get("SANDBOX_ATTEMPTS", "3")),
-        help="how often a callback is sent at most, 1 to 5",
-    )  # fmt: skip
     arguments = parser.parse_args()
     uvloop.install()
-    app = create_app(arguments.gateway, arguments.corps, arguments.members, arguments.memory, arguments.attempts)
+    app = create_app(arguments.gateway, arguments.corps, arguments.members, arguments.memory)
     web.run_app(app, host="127.0.0.1", port=arguments.port, access_log=None, print=None)
 
 

@@ -56,19 +56,23 @@ class Add:
     codes: Mapping[int, Welcome] = field(default_factory=dict)
 
     def told(self, corp: Corp, agent_id: int, at: int, *, half: bool = False) -> str:
-        """The event as this app is told of it; its code's 20 seconds run from here."""
-        code = ""
-        if agent_id in self.codes:
-            welcome = self.codes[agent_id]
-            welcome.issued_at = welcome.issued_at or time.time()
-            code = welcome.code
-        return self._event(corp, "add_half_external_contact" if half else "add_external_contact", at, code)
+        """The event as this app is told of it."""
+        return self._event(
+            corp, "add_half_external_contact" if half else "add_external_contact", at, self._code(agent_id)
+        )
 
     def confirmed(self, corp: Corp, agent_id: int, at: int) -> str:
         """The member's side of a half add. It carries the code only while nobody has used it."""
-        welcome = self.codes.get(agent_id)
-        code = welcome.code if welcome is not None and not welcome.sent else ""
-        return self._event(corp, "add_external_contact", at, code)
+        used = agent_id in self.codes and self.codes[agent_id].sent
+        return self._event(corp, "add_external_contact", at, "" if used else self._code(agent_id))
+
+    def _code(self, agent_id: int) -> str:
+        """Its 20 seconds run from its first telling."""
+        if agent_id not in self.codes:
+            return ""
+        welcome = self.codes[agent_id]
+        welcome.issued_at = welcome.issued_at or time.time()
+        return welcome.code
 
     def _event(self, corp: Corp, change: str, at: int, code: str) -> str:
         return event(corp, change, self.userid, self.external_userid, at, State=self.state, WelcomeCode=code)

@@ -124,9 +124,11 @@ class Plan:
         seconds = int(at.timestamp())
         self._tell(at, buyer, named.userid, lambda agent_id: named.told(self._corp, agent_id, seconds, half=half), True)
         if half:
+            # By then the code was used or is dead: the confirmation carries none.
             later = at + timedelta(seconds=40)
-            confirmed = int(later.timestamp())
-            self._tell(later, buyer, named.userid, lambda agent_id: named.confirmed(self._corp, agent_id, confirmed))
+            confirmed = events.Add(named.userid, named.external_userid, named.state)
+            told_at = int(later.timestamp())
+            self._tell(later, buyer, named.userid, lambda agent_id: confirmed.told(self._corp, agent_id, told_at))
 
     def _part(self, buyer: int, person: Person, userid: str, by: str, at: datetime) -> None:
         plain = events.part(self._corp, userid, person.external_userid, by, int(at.timestamp()))

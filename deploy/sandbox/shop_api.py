@@ -61,7 +61,8 @@ class ShopApi:
             if until < time.time():
                 return web.json_response({"gw_err_resp": {"err_code": 4203, "err_msg": "invalid token"}})
             try:
-                kinds = [int(kind) for kind in body.get("result_type_list") or [PHONE_ACCOUNT]]
+                usual = OFFICIAL_ACCOUNT if self._faults.shop_tells_unasked else PHONE_ACCOUNT
+                kinds = [int(kind) for kind in body.get("result_type_list") or [usual]]
             except (TypeError, ValueError):
                 answer = {"code": 1002, "success": False, "message": "result_type_list is wrong", "data": None}
                 return web.json_response(answer)

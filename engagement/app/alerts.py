@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 
 from chassis import scheduled
 from chassis.kernel.corps import Corps
+from chassis.kernel.renames import known_as, onward
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
@@ -59,12 +60,13 @@ class Alerted:
 async def take(tx: Tx, alerted: Iterable[Alerted], gather: timedelta, fresh: timedelta) -> None:
     """Keeps the alerts and makes a message due for each recipient; what is of low importance, or no news any more,
     is only kept."""
-    now = datetime.now(UTC)
+    now, alerted = datetime.now(UTC), list(alerted)
+    renames = await onward(tx.connection, [(one.corp_id, one.userid) for one in alerted])
     rows = {
         (one.corp_id, one.alert_id): {
             "corp_id": one.corp_id,
             "alert_id": one.alert_id,
-            "userid": one.userid,
+            "userid": known_as(one.userid, one.at - domain.TOLD_LATE, renames.get(one.corp_id, ())),
             "kind": domain.KINDS[type(one.details)],
             "cause": one.cause,
             "contact_id": one.contact_id,
@@ -79,7 +81,7 @@ async def take(tx: Tx, alerted: Iterable[Alerted], gather: timedelta, fresh: tim
     }
     new = await db.insert(tx.connection, rows.values())
     recipients = {(row["corp_id"], row["userid"]) for row in new if row["status"] in ("OPEN", "WAITING")}
-    await _make_due(tx, recipients, now + gather)
+    await make_due(tx, recipients, now + gather)
 
 
 def _first_status(alerted: Alerted, oldest: datetime) -> str:
@@ -112,7 +114,7 @@ class AlertMessages:
 
     async def perform(self, claim: scheduled.Claim) -> None:
         """Sends one message to the employee `claim.key`; after a crash the same words again."""
-        corp_id, userid = claim.corp_id, claim.key
+        corp_id, userid, recipient = claim.corp_id, claim.key, claim.key
         async with self._outbox.transaction() as tx:
             message = await db.attempting(tx.connection, corp_id, userid)
             if message is None:
@@ -123,8 +125,10 @@ class AlertMessages:
                 message_id, content = await self._begin(tx, corp_id, userid, rows)
             else:
                 message_id, content = message["message_id"], self._sealer.open(corp_id, message["sealed_content"])
+                renames = await onward(tx.connection, [(corp_id, userid)])
+                recipient = known_as(userid, message["attempted_at"], renames.get(corp_id, ()))
         try:
-            await self._messenger.send_text(corp_id, userid, content, scheduled.CALL_SECONDS)
+            await self._messenger.send_text(corp_id, recipient, content, scheduled.CALL_SECONDS)
             delivered, errcode = True, 0
         except WeComAway:
             await self._again(claim)
@@ -147,7 +151,7 @@ class AlertMessages:
         """Makes messages due for alerts that a replica of the release before passed over; returns for how many."""
         async with self._outbox.transaction() as tx:
             left = await db.left_behind(tx.connection, KIND, LEFT_BEHIND)
-            await _make_due(tx, {(row["corp_id"], row["userid"]) for row in left}, datetime.now(UTC))
+            await make_due(tx, {(row["corp_id"], row["userid"]) for row in left}, datetime.now(UTC))
         return len(left)
 
     async def _begin(self, tx: Tx, corp_id: str, userid: str, rows: Sequence[Row]) -> tuple[str, str]:
@@ -174,7 +178,7 @@ class AlertMessages:
             )
 
 
-async def _make_due(tx: Tx, recipients: Iterable[tuple[str, str]], due_at: datetime) -> None:
+async def make_due(tx: Tx, recipients: Iterable[tuple[str, str]], due_at: datetime) -> None:
     await scheduled.schedule_again(
         tx.connection, KIND, [scheduled.Job(corp_id, userid, due_at) for corp_id, userid in recipients]
     )

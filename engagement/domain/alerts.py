@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeAlias
 
 # WeCom cuts text messages at 2048 bytes; what does not fit waits for the next one.
 MOST_BYTES = 2048
+# Who states alerts learns of a rename a moment after it: so much later they still name the former userid.
+TOLD_LATE = timedelta(seconds=60)
 NAMELESS = "客户"
 LOW, NORMAL, HIGH = "LOW", "NORMAL", "HIGH"
 NEXT_STEPS = {

@@ -19,7 +19,7 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import relations
-from identity.app.people import Observation, observe
+from identity.app.customers import Observation, observe
 from identity.db import contacts as db
 from identity.db import relations as relations_db
 from identity.domain.contacts import Contact, Follow, read
@@ -127,7 +127,9 @@ class ContactReads:
             identifiers.append(unionid)
         first_added = firsts.get((corp_id, item.claim.key))
         first_seen = min((at for at in (first_added, contact.first_followed) if at is not None), default=item.began)
-        return Observation(corp_id, tuple(identifiers), first_added or NEVER, first_seen)
+        # One reading of a contact is the same evidence as the next.
+        fact_id = f"contact/{item.claim.key}"
+        return Observation(corp_id, tuple(identifiers), first_added or NEVER, first_seen, fact_id)
 
     def _fact(self, item: Reading) -> ContactRead:
         assert item.began is not None and item.contact is not None

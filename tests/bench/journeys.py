@@ -156,7 +156,8 @@ async def _latencies(
             async for line in answer.content:
                 opened.set()
                 if line.startswith(b"data: {"):
-                    seen.setdefault(json.loads(line[6:]).get("orderId", ""), time.perf_counter())
+                    alert = json.loads(line[6:])
+                    seen.setdefault(alert.get("orderPaid", alert).get("orderId", ""), time.perf_counter())
 
     reader = asyncio.create_task(read())
     await asyncio.wait_for(opened.wait(), 10)

@@ -42,8 +42,8 @@ def test_every_path_and_link_of_a_document_leads_somewhere(document: Path) -> No
     lost = [
         named
         for named in paths(document)
-        # From the root, from the package whose README it is, or in each package: a layer.
-        if not any(any(document.parent.glob(named)) or any(ROOT.glob(way + named)) for way in ("", "*/"))
+        # From the root, from the package whose README it is, or in each package: a layer, a file of one.
+        if not any(any(document.parent.glob(named)) or any(ROOT.glob(way + named)) for way in ("", "*/", "*/*/"))
     ]
     lost += [target for target in links(document) if not (document.parent / target).exists()]
     assert lost == []

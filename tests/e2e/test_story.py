@@ -90,10 +90,12 @@ async def test_an_order_reaches_its_employee_on_stream_and_phone(admin: Client, 
     await until(lambda: customer_of(admin, friend["external_userid"]))
     async with stream(guide, suite) as events:
         order = await admin.sandbox("/sandbox/order", {"external_userid": friend["external_userid"], "yuan": "128.50"})
-        event = await asyncio.wait_for(events.get(), 15)
-        alert = json.loads(event["data"])
-        assert alert["orderId"] == order["order_id"]
-        assert alert["amount"] == {"amount": "12850", "currency": "CNY"}
+        alert: dict[str, Any] = {}
+        while "orderPaid" not in alert:  # the friend, who was added before, may come first
+            event = await asyncio.wait_for(events.get(), 15)
+            alert = json.loads(event["data"])
+        assert alert["orderPaid"]["orderId"] == order["order_id"]
+        assert alert["orderPaid"]["paid"] == {"amount": "12850", "currency": "CNY"}
         assert alert["userid"] == "guide_001"
     received = await until(lambda: _received(admin, alert["alertId"]))
     assert friend["name"] in received[0]
@@ -102,6 +104,19 @@ async def test_an_order_reaches_its_employee_on_stream_and_phone(admin: Client, 
     async with stream(guide, suite, **{"Last-Event-ID": before}) as events:
         again = await asyncio.wait_for(events.get(), 15)
         assert again == event
+    listed = await until(lambda: _listed(guide, "ALERT_KIND_ORDER_PAID", alert["alertId"]))
+    assert listed["sentence"].startswith(f"{friend['name']} 付款 ¥128.50，订单 {order['order_id']}")
+    assert await until(lambda: _listed_friend(guide, friend["name"]))
+
+
+async def _listed(client: Client, kind: str, alert_id: str) -> dict[str, Any] | None:
+    page = await client.get("/api/v1/alerts", kind=kind)
+    return next((one for one in page["alerts"] if one["alertId"] == alert_id), None)
+
+
+async def _listed_friend(client: Client, name: str) -> bool:
+    page = await client.get("/api/v1/alerts", kind="ALERT_KIND_FRIEND_ADDED", userid="guide_001")
+    return any(one["sentence"].startswith(f"{name} 添加您为好友") for one in page["alerts"])
 
 
 async def _received(admin: Client, alert_id: str) -> list[str]:

@@ -8,24 +8,28 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
+from bihuan.identity.v1.facts_pb2 import StaffRenamed
 from bihuan.staff.v1.facts_pb2 import StaffAlerted
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chassis import dead_letters
 from chassis.facts import Fact, subject_of
 from chassis.kernel.corps import Corps
+from chassis.moments import stamp
 from chassis.outbox import Outbox, Tx
 from chassis.parking import Parking
 from chassis.pool import Row
-from chassis.work_queue import WorkQueue
+from chassis.work_queue import WorkQueue, put_back
 from commerce import consumers as commerce
 from commerce.app import attribution
 from commerce.domain.attribution import Span, Touch, Window, attribute
 from tests import facts as f
-from tests.conftest import CORP, Room
+from tests.conftest import CORP, Room, received
 from tests.integration.test_any_order import live_through, numbered
-from tests.marking import corps, work_off
+from tests.marking import attribution_queue, corps, work_off
 
 Rooms = Callable[[str], Any]
 HOUR = 3600
@@ -91,6 +95,24 @@ def transfer(contact: int, giver: str, taker: str, at: int, version: int) -> lis
     return [f.related(contact, giver, [(-1, at)], version), f.related(contact, taker, [(at, None)], version + 1)]
 
 
+def tied(one: str, other: str, contact: int, moment: int, version: int) -> list[Any]:
+    """Two employees add one customer at one moment."""
+    return [
+        f.related(contact, one, [(moment, None)], version),
+        f.related(1 - contact % 2, other, [(moment, None)], version + 1),
+    ]
+
+
+def at_the_edge(order: str, contact: int, end: int, touched: int, paid: int) -> list[Any]:
+    """Two touches about the end of a business day, and a payment about the end of their window or a day later."""
+    touch, close = 14 * HOUR + end * 24 * HOUR + touched, 14 * HOUR + (end + DAYS) * 24 * HOUR
+    return [
+        f.acquired(f"a{contact}{touch}", contact, "anna", end, touch),
+        f.acquired(f"b{contact}{touch}", contact, "bob", end + 1, touch),
+        f.paid(order, 0, 1000, close + paid, ordered=touch),
+    ]
+
+
 def buys(order: str, buyer: int, one: int, other: int, corrected: int | None) -> list[Any]:
     """Ordered, and paid then or later; perhaps under a corrected buyer."""
     ordered, at = sorted((one, other))
@@ -100,7 +122,12 @@ def buys(order: str, buyer: int, one: int, other: int, corrected: int | None) ->
     return said
 
 
-versions = st.integers(1, 9999)
+versions = st.integers(3, 9999)
+# Two customers to begin with; identity may say otherwise later.
+PEOPLE = [
+    f.assigned(0, [("external_userid", 0), ("external_userid", 1), ("yz_open_id", 0)], 1),
+    f.assigned(1, [("external_userid", 2), ("yz_open_id", 1), ("yz_open_id", 2)], 2),
+]
 histories = st.lists(
     st.one_of(
         st.builds(lambda c, e, s, v: [f.related(c, e, s, v)], contacts, employees, spans(), versions),
@@ -108,6 +135,11 @@ histories = st.lists(
         st.builds(
             lambda c, e, ch, s, confirms: [f.acquired(f"t{c}{e}{ch}{s}", c, e, ch, s, confirmation=confirms)],
             contacts, employees, st.integers(0, 2), moments, st.booleans(),
+        ),
+        st.builds(tied, employees, employees, st.integers(0, 1), moments, versions),
+        st.builds(
+            at_the_edge, orders, st.integers(0, 1), st.integers(0, 3), st.integers(-1, 1),
+            st.sampled_from([-1, 0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1]),
         ),
         st.builds(buys, orders, buyers, moments, moments, st.one_of(st.none(), buyers)),
         st.builds(lambda o, b, s: [f.created(o, b, 1000, s)], orders, buyers, moments),
@@ -119,7 +151,7 @@ histories = st.lists(
     ),
     min_size=6,
     max_size=30,
-).map(lambda parts: [message for part in parts for message in part])  # fmt: skip
+).map(lambda parts: PEOPLE + [message for part in parts for message in part])  # fmt: skip
 
 
 def newest(messages: Sequence[Any], kind: str, key: Callable[[Any], Any]) -> dict[Any, Any]:
@@ -191,3 +223,151 @@ async def test_sql_says_what_the_rule_says(rooms: Rooms, messages: list[Any], se
         assert set(attributing.latest()) == set(sql)
         told = [one.alert_id for one in attributing.alerts]
         assert len(told) == len(set(told))
+
+
+# -- what is stated besides, by example
+
+
+def purchase(order: str = "o", buyer: int = 0) -> list[Any]:
+    """A friend of anna's, through channel 1, who pays 10.00 at second 30."""
+    return [
+        f.assigned(0, [("external_userid", 0), ("yz_open_id", buyer)], 1),
+        f.related(0, "anna", [(0, None)], 1),
+        f.acquired("t", 0, "anna", 1, 0),
+        f.paid(order, buyer, 1000, 30, ordered=10),
+    ]
+
+
+async def take(room: Room, *messages: Any, start: int = 0) -> None:
+    for number, message in enumerate(messages, start=start):
+        fact = received(message, f"{number:04d}")
+        for durable in DURABLES:
+            if type(message) in durable.types:
+                await room.take(durable, [fact])
+
+
+async def test_a_corrected_buyer_is_stated_anew(rooms: Rooms) -> None:
+    """Nobody serves either buyer: all that changes is who bought."""
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, f.paid("o", 0, 1000, 30, ordered=10))
+        await attributing.work(room)
+        await take(room, f.created("o", 1, 1000, 9, version=31), start=1)
+        await attributing.work(room)
+    assert [said.buyer_id for said in attributing.stated] == [f.uid("yz_open_id", 0), f.uid("yz_open_id", 1)]
+    assert when(attributing.stated[-1].ordered_at) == f.at(9)
+
+
+async def test_who_serves_is_told_of_payment_and_refund_once(rooms: Rooms) -> None:
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase(), f.refunded("o", "r", 300, 40))
+        await attributing.work(room)
+        await take(room, f.refunded("o", "r2", 200, 41), f.shipped("o", 50), start=9)
+        await attributing.work(room)
+    told = {said.cause: said for said in attributing.alerts}
+    assert [said.cause for said in attributing.alerts].count("order_paid/yz/o") == 1
+    assert set(told) == {"order_paid/yz/o", "order_refunded/yz/o/r", "order_refunded/yz/o/r2"}
+    assert {said.userid for said in attributing.alerts} == {"anna"}
+    assert told["order_refunded/yz/o/r2"].order_refunded.refunded.amount == 200
+    assert told["order_paid/yz/o"].order_paid.paid.amount == 1000
+
+
+async def test_a_refund_of_a_release_that_told_nobody_stays_untold(rooms: Rooms) -> None:
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase(), f.refunded("o", "r", 300, 40))
+        await room.pool.execute("update refunds set arrived_at = null")
+        await attributing.work(room)
+    assert [said.cause for said in attributing.alerts] == ["order_paid/yz/o"]
+
+
+@pytest.mark.parametrize("rename_first", [True, False])
+async def test_a_renamed_employee_is_not_told_again(rooms: Rooms, rename_first: bool) -> None:
+    """Identity restates the relation under the new userid, the former one without spans; in any order."""
+    renamed = StaffRenamed(corp_id=CORP, userid="anna2", former_userid="anna", at=stamp(f.at(60)))
+    later = StaffRenamed(corp_id=CORP, userid="anna3", former_userid="anna2", at=stamp(f.at(70)))
+    moved = [f.related(0, "anna", [], 2), f.related(0, "anna3", [(0, None)], 3)]
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase())
+        await attributing.work(room)
+        await take(room, *([renamed, later, *moved] if rename_first else [*moved, later, renamed]), start=9)
+        await attributing.work(room)
+        assert await room.rows("select userid from attributions") == [{"userid": "anna3"}]
+        assert await room.rows("select userid from relation_spans") == [{"userid": "anna3"}]
+    assert [said.userid for said in attributing.alerts] == ["anna"]
+
+
+async def test_a_merge_tells_the_new_employee_once(rooms: Rooms) -> None:
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase(), f.related(1, "bob", [(5, None)], 4))
+        await attributing.work(room)
+        merged = f.assigned(0, [("external_userid", 0), ("external_userid", 1), ("yz_open_id", 0)], 7)
+        await take(room, merged, start=9)
+        await attributing.work(room)
+        await take(room, f.shipped("o", 60), start=10)
+        await attributing.work(room)
+    assert [(said.cause, said.userid) for said in attributing.alerts] == [
+        ("order_paid/yz/o", "anna"),
+        ("order_paid/yz/o", "bob"),
+    ]
+
+
+# -- beside the release before, which attributes by the moment of the order
+
+
+async def test_what_the_release_before_attributed_is_attributed_anew(rooms: Rooms) -> None:
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase())
+        await attributing.work(room)
+        # As its SQL writes: it knows none of our columns, and raises the version.
+        await room.pool.execute("update attributions set userid = 'somebody', version = version + 1")
+        await room.pool.execute(
+            """
+            insert into attributions (corp_id, mall_id, order_id, paid, paid_fen, refunded_fen, version)
+            select corp_id, mall_id, 'filled', paid, paid_fen, refunded_fen, version from attributions
+            """
+        )
+        await take(room, f.paid("filled", 0, 700, 31, ordered=11), start=9)
+        await room.pool.execute("delete from attribution_marks")
+        assert await attribution.catch_up(room.pool) == 2
+        await attributing.work(room)
+        rows = await room.rows("select order_id, userid, attributed_version = version as ours from attributions")
+        assert sorted(rows, key=lambda row: str(row["order_id"])) == [
+            {"order_id": "filled", "userid": "anna", "ours": True},
+            {"order_id": "o", "userid": "anna", "ours": True},
+        ]
+        assert attributing.latest()["o"].version == 3
+        assert await attribution.catch_up(room.pool) == 0
+
+
+# -- a bug
+
+
+async def test_a_bug_deletes_no_mark(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The culprits are dead letters with their reason, the others wait or are done; replayed, all are attributed."""
+    orders = [f"o{number:02d}" for number in range(30)]
+
+    async def broken(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    async with rooms("commerce") as room:
+        await take(room, *purchase(orders[0]), *(f.paid(one, 0, 1000, 30, ordered=10) for one in orders[1:]))
+        await room.pool.execute("delete from attribution_marks where order_id is null")
+        queue = attribution_queue(room.outbox)
+        with monkeypatch.context() as patched:
+            patched.setattr(attribution.db, "attribute", broken)
+            await work_off(queue)
+        waiting = await room.rows("select order_id from attribution_marks")
+        buried = await room.rows("select reason from dead_letters where replayed_at is null")
+        assert len(waiting) + len(buried) == len(orders)
+        assert {row["reason"] for row in buried} == {"KeyError"}
+        await room.pool.execute("delete from parked")
+        async with room.pool.acquire() as connection:
+            for letter in await dead_letters.page(connection, CORP, "attribution", None, 100):
+                await put_back(connection, letter)
+        await work_off(attribution_queue(room.outbox))
+        assert await room.rows("select count(*) as n from attributions where userid = 'anna'") == [{"n": len(orders)}]

@@ -129,7 +129,7 @@ async def test_the_archive_is_made_once_and_widened_only(jetstream: JetStreamCon
         await bus.declare_archive(
             jetstream, name, source=source, subject=f"{subject}.x.>", max_age=days * 86400, replicas=1
         )
-        return dict((await bus._ask(jetstream, f"STREAM.INFO.{name}", {}))["config"])
+        return dict((await bus.ask(jetstream, f"STREAM.INFO.{name}", {}))["config"])
 
     try:
         first = await declare(180)

@@ -27,13 +27,12 @@ from chassis.restate import restate
 from chassis.sealing import Sealer
 from commerce import consumers as commerce
 from commerce import restate as commerce_restate
-from commerce.app.attribution import Attribution
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from identity import restate as identity_restate
 from tests import facts as f
 from tests.conftest import CORP, Room, Servers
-from tests.integration.test_any_order import corps
+from tests.marking import attribution_queue, work_off
 from tests.waiting import until
 
 Rooms = Callable[[str], Any]
@@ -85,10 +84,11 @@ class House:
 
     async def rests(self) -> None:
         """Until nothing is on its way any more."""
-        attribution = Attribution(self.rooms["commerce"].outbox, corps())
+        attribution = attribution_queue(self.rooms["commerce"].outbox)
         quiet = 0
         while quiet < 2:
-            busy = await attribution.work()
+            await work_off(attribution)
+            busy = 0
             for room in self.rooms.values():
                 await room.outbox.drain()
             for own in self._durables.values():

@@ -1,0 +1,71 @@
+"""Renamed members, as identity said: each service that keeps userids remembers them in a table `staff_renames`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.pool import Connection
+
+Member = tuple[str, str]  # corp, userid
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rename:
+    at: datetime
+    former_userid: str
+    userid: str
+
+
+def known_as(userid: str, at: datetime, renames: Iterable[Rename]) -> str:
+    """The present userid of whoever was `userid` at `at`: a function of the set of renames.
+
+    A rename moves what was said of the former userid up to its time; what is said later is of a new member, who took
+    the userid that had become free. Each rename counts at most once, so that a circle ends.
+    """
+    left = sorted(renames)
+    while True:
+        step = next((one for one in left if one.former_userid == userid and one.at >= at), None)
+        if step is None:
+            return userid
+        left.remove(step)
+        userid, at = step.userid, step.at
+
+
+async def remember(connection: Connection, renames: Iterable[tuple[str, Rename]]) -> None:
+    """Pairs of corp and rename; any order and any repetition give the same rows."""
+    rows = sorted({(corp_id, one.former_userid, one.at, one.userid) for corp_id, one in renames})
+    await connection.execute(
+        """
+        insert into staff_renames (corp_id, former_userid, at, userid)
+        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+        on conflict do nothing
+        """,
+        *zip(*rows, strict=True),
+    )
+
+
+async def onward(connection: Connection, members: Iterable[Member]) -> Mapping[str, Sequence[Rename]]:
+    """Corp → the renames of these members and of whoever they became."""
+    rows = await connection.fetch(
+        """
+        with recursive onward as (
+            select r.*
+            from unnest($1::text[], $2::text[]) as asked (corp_id, userid)
+            join staff_renames r on (r.corp_id, r.former_userid) = (asked.corp_id, asked.userid)
+            union
+            select r.*
+            from onward
+            join staff_renames r on (r.corp_id, r.former_userid) = (onward.corp_id, onward.userid)
+        )
+        select corp_id, at, former_userid, userid
+        from onward
+        """,
+        *zip(*sorted(set(members)), strict=True),
+    )
+    found: dict[str, list[Rename]] = defaultdict(list)
+    for row in rows:
+        found[row["corp_id"]].append(Rename(row["at"], row["former_userid"], row["userid"]))
+    return found

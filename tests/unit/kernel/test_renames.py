@@ -1,0 +1,44 @@
+"""Under which userid a member is known now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.kernel.renames import Rename, known_as
+
+
+def at(hour: int) -> datetime:
+    return datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=hour)
+
+
+CHAIN = [Rename(at(1), "a", "b"), Rename(at(2), "b", "c")]
+CIRCLE = [Rename(at(1), "a", "b"), Rename(at(2), "b", "a")]
+# The userid that became free was given to somebody new, who was renamed as well.
+REUSED = [Rename(at(1), "a", "b"), Rename(at(5), "a", "z")]
+
+
+@pytest.mark.parametrize(
+    ("userid", "hour", "renames", "present"),
+    [
+        ("a", 0, [], "a"),
+        ("a", 0, CHAIN, "c"),
+        ("b", 2, CHAIN, "c"),
+        ("b", 3, CHAIN, "b"),
+        ("a", 0, CIRCLE, "a"),
+        ("b", 0, CIRCLE, "a"),
+        ("a", 0, REUSED, "b"),
+        ("a", 1, REUSED, "b"),
+        ("a", 3, REUSED, "z"),
+        ("a", 6, REUSED, "a"),
+        # As identity says it again, when more of the chain is known.
+        ("a", 0, [*CHAIN, Rename(at(1), "a", "c")], "c"),
+        ("a", 0, [*CIRCLE, Rename(at(1), "a", "a")], "a"),
+    ],
+)
+def test_a_member_is_known_by_the_end_of_their_renames(
+    userid: str, hour: int, renames: list[Rename], present: str
+) -> None:
+    assert known_as(userid, at(hour), renames) == present
+    assert known_as(userid, at(hour), reversed(renames)) == present
