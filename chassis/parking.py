@@ -128,6 +128,7 @@ class Parking:
             return
         lane.parked |= {corp_id}
         lane.released -= {corp_id}
+        lane.changes += 1
         async with self.pool.acquire() as connection:
             new = await park(connection, corp_id, lane.name, reason=reason, detail=detail)
             lane.changes += 1
