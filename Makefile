@@ -12,7 +12,7 @@ BASE ?= origin/main
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test test-unit soak bench lint proto lock clean
+.PHONY: help run up down test test-unit soak bench lint proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,14 +23,18 @@ run: $(VENV)/.demo proto ## Start everything and replay the real purchase log (O
 up: $(VENV)/.demo proto ## Start everything and leave it running, without the purchase log
 	@python -m deploy.local up
 
+down: $(VENV)/.demo ## Stop what `make run` or `make up` started, also from another terminal
+	@python -m deploy.local down
+
 test: $(VENV)/.test proto ## Run the whole test suite on real servers
 	@python -m pytest tests
 
 test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
 	@python -m pytest tests/unit
 
-soak: $(VENV)/.test proto ## Kill, freeze and cut everything for MINUTES=10 while the whole log is replayed again and again
-	@python -m tests.faults.campaign --minutes $(MINUTES)
+soak: $(VENV)/.test proto ## Properties from a new seed, then MINUTES=10 of kills, freezes and cuts under the whole log
+	@BIHUAN_TEST_PROFILE=soak python -m pytest tests/unit tests/integration -m hypothesis --timeout 1800
+	@python -m tests.faults.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench
@@ -84,4 +88,5 @@ lock: $(VENV)/bin/uv ## Resolve the locks anew from pyproject.toml
 	$$compile --extra demo --extra test -c requirements-demo.lock -o requirements-test.lock
 
 clean: ## Remove everything that make made, the local data included
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.local down --home .local 2>/dev/null || true
 	@rm -rf $(VENV) .build .local proto/gen proto/include .mypy_cache .ruff_cache .pytest_cache .hypothesis

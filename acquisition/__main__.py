@@ -20,7 +20,7 @@ from chassis.wecom.client import WeComs
 
 
 async def build(service: Service) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, service.settings.stream_replicas)
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
     contact_ways = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)

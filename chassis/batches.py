@@ -1,15 +1,19 @@
 """What becomes of a batch: committed whole, halved when it holds a poison or is too big, kept through an outage.
 
-outage   (lost connection, deadlock, lock time-out)    the same batch again, for ever
-time-out (statement or transaction)                    the same batch again; the second time it is halved
-any other error                                        halved until the culprit stands alone
+    outage   (lost connection, deadlock, lock time-out)    the same again, for ever
+    time-out (statement or transaction)                    the same again; then its halves, behind the others
+    any other error                                        halved until the culprit stands alone
+
+One item that stands alone and runs out of time three times is a culprit too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from chassis.logs import log
@@ -19,9 +23,29 @@ from chassis.pool import is_timeout, is_transient
 MOST_TIMEOUTS = 2
 # Of one item that stands alone, before it counts as a poison.
 MOST_TIMEOUTS_ALONE = 3
+FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
 Item = TypeVar("Item")
+
+
+@dataclass
+class _Part(Generic[Item]):
+    items: Sequence[Item]
+    # Whether it was halved for its size: then the store is known not to be slow for everybody.
+    too_big: bool = False
+    timeouts: int = 0
+    pause: float = FIRST_PAUSE_SECONDS
+
+    @property
+    def most_timeouts(self) -> int:
+        if len(self.items) == 1:
+            return MOST_TIMEOUTS_ALONE
+        return 1 if self.too_big else MOST_TIMEOUTS
+
+    def halves(self, *, too_big: bool) -> tuple[_Part[Item], _Part[Item]]:
+        middle = len(self.items) // 2
+        return _Part(self.items[:middle], too_big), _Part(self.items[middle:], too_big)
 
 
 class Batches(Generic[Item]):
@@ -49,31 +73,41 @@ class Batches(Generic[Item]):
 
     async def settle(self, items: Sequence[Item]) -> int:
         """Returns how many were new. Raises CancelledError when asked to stop during an outage."""
-        timeouts, pause = 0, 0.1
-        while True:
+        parts, done = deque([_Part(items)]), 0
+        while parts:
+            part = parts.popleft()
             try:
-                return await self._commit(items)
+                done += await self._commit(part.items)
+                continue
             except Exception as error:
                 if self._stopping():
                     raise asyncio.CancelledError from error
-                if is_transient(error) and not is_timeout(error) and not self._outlasts:
-                    raise
-                timeouts += is_timeout(error)
-                most = MOST_TIMEOUTS if len(items) > 1 else MOST_TIMEOUTS_ALONE
-                if is_transient(error) and timeouts < most:
-                    log.warning("batch_outage", name=self._name, items=len(items), error=repr(error))
-                    pause = await rest(pause)
-                    continue
                 culprit = error
-            if len(items) == 1:
-                await self.give_up(items[0], culprit)
-                return 0
-            middle = len(items) // 2
-            return await self.settle(items[:middle]) + await self.settle(items[middle:])
+            if is_timeout(culprit):
+                log.warning("batch_timed_out", name=self._name, items=len(part.items), error=repr(culprit))
+                part.timeouts += 1
+                if part.timeouts < part.most_timeouts:
+                    parts.appendleft(part)
+                    part.pause = await rest(part.pause)
+                    continue
+            elif is_transient(culprit):
+                if not self._outlasts:
+                    raise culprit
+                log.warning("batch_outage", name=self._name, items=len(part.items), error=repr(culprit))
+                parts.appendleft(part)
+                part.pause = await rest(part.pause)
+                continue
+            if len(part.items) == 1:
+                await self.give_up(part.items[0], culprit)
+            elif is_timeout(culprit):
+                parts.extend(part.halves(too_big=True))  # behind what may go well
+            else:
+                parts.extendleft(reversed(part.halves(too_big=part.too_big)))
+        return done
 
     async def give_up(self, item: Item, error: Exception) -> None:
         """Dead-letters one item, however long an outage takes."""
-        pause = 0.1
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 return await self._dead_letter(item, error)

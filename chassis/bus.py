@@ -14,7 +14,15 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+    StreamSource,
+)
 from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
@@ -85,6 +93,38 @@ async def declare_streams(js: JetStreamContext, streams: Mapping[str, Iterable[s
 async def max_age(js: JetStreamContext, stream: str) -> float:
     """Seconds that the stream keeps what it holds; 0: for ever."""
     return float((await ask(js, f"STREAM.INFO.{stream}", {}))["config"]["max_age"] / 1e9)
+
+
+async def declare_archive(
+    js: JetStreamContext, name: str, *, source: str, subject: str, max_age: float, replicas: int
+) -> None:
+    """A stream that copies `subject` from another one and keeps it for `max_age` seconds; widened, never narrowed.
+
+    It takes no subject of its own, and nobody who publishes waits for it.
+    """
+    try:
+        config = (await ask(js, f"STREAM.INFO.{name}", {}))["config"]
+    except NotFoundError:
+        await js.add_stream(
+            StreamConfig(
+                name=name,
+                sources=[StreamSource(name=source, filter_subject=subject)],
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=max_age,
+                num_replicas=replicas,
+                compression=StoreCompression.S2,
+                allow_direct=True,
+            )
+        )
+        return
+    wider = {
+        # 0: for ever.
+        "max_age": max(config["max_age"], int(max_age * 1e9)) if config["max_age"] else 0,
+        "num_replicas": max(config["num_replicas"], replicas),
+    }
+    if any(config[key] != value for key, value in wider.items()):
+        await ask(js, f"STREAM.UPDATE.{name}", {**config, **wider})
 
 
 def _new_stream(name: str, subjects: list[str], replicas: int) -> StreamConfig:

@@ -165,6 +165,7 @@ class Consumer:
 
     async def _take(self, messages: Sequence[Delivery]) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
+        self._lane.begin()
         facts: list[Delivered] = []
         for message in messages:
             if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:

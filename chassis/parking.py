@@ -16,11 +16,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chassis import metrics
-from chassis.dead_letters import MOST_DETAIL
+from chassis.dead_letters import MOST_DETAIL, TIMED_OUT
 from chassis.logs import log
 from chassis.pool import Connection, Pool, Row
 
 POISONS_IN_A_ROW = 10
+TIMEOUTS_IN_A_ROW = 3
 # So many poisons of so many corps without a success of any: from here on one parks a corp.
 STORM_POISONS = 3 * POISONS_IN_A_ROW
 STORM_CORPS = 3
@@ -40,22 +41,45 @@ class Lane:
     # In a row without a success of the corp; and without one of any corp.
     _of_corp: Counter[str] = field(default_factory=Counter)
     _of_all: Counter[str] = field(default_factory=Counter)
+    # Facts of the corp that ran out of time; successes when the batch of the first of them began; and until now.
+    _slow: Counter[str] = field(default_factory=Counter)
+    _slow_since: dict[str, int] = field(default_factory=dict)
+    _begun: int = 0
+    _successes: int = 0
+
+    def begin(self) -> None:
+        """Says that a batch begins."""
+        self._begun = self._successes
 
     def succeeded(self, corp_ids: Iterable[str]) -> None:
-        if self._of_all:
-            for corp_id in corp_ids:
-                del self._of_corp[corp_id]
+        self._successes += 1
+        if self._of_all or self._slow:
             self._of_all.clear()
+            for corp_id in corp_ids:
+                self._forget(corp_id)
 
     def poisoned(self, corp_id: str) -> bool:
         """Counts one poison; True when it is time to park the corp."""
         storm = len(self._of_all) >= STORM_CORPS and self._of_all.total() >= STORM_POISONS
         self._of_all[corp_id] += 1
         self._of_corp[corp_id] += 1
-        if self._of_corp[corp_id] < POISONS_IN_A_ROW and not storm:
-            return False
-        del self._of_corp[corp_id]
-        return True
+        return self._parks(corp_id, storm or self._of_corp[corp_id] >= POISONS_IN_A_ROW)
+
+    def timed_out(self, corp_id: str) -> bool:
+        """The same for a fact that never ended in time: sooner, but only while others' facts do. A store that is slow
+        for everybody is no corp's fault."""
+        since = self._slow_since.setdefault(corp_id, self._begun)
+        self._slow[corp_id] += 1
+        return self._parks(corp_id, self._slow[corp_id] >= TIMEOUTS_IN_A_ROW and self._successes > since)
+
+    def _parks(self, corp_id: str, now: bool) -> bool:
+        if now:
+            self._forget(corp_id)
+        return now
+
+    def _forget(self, corp_id: str) -> None:
+        del self._of_corp[corp_id], self._slow[corp_id]
+        self._slow_since.pop(corp_id, None)
 
 
 class Parking:
@@ -100,7 +124,7 @@ class Parking:
 
     async def poisoned(self, lane: Lane, corp_id: str, *, reason: str, detail: str) -> None:
         """Counts a poison that was dead-lettered, and parks the corp when it has had too many in a row."""
-        if not lane.poisoned(corp_id):
+        if not (lane.timed_out(corp_id) if reason == TIMED_OUT else lane.poisoned(corp_id)):
             return
         lane.parked |= {corp_id}
         lane.released -= {corp_id}

@@ -66,7 +66,7 @@ class Pull:
         return self._queue.qsize()
 
     async def next_batch(self) -> list[Msg]:
-        """At least one message, or nothing after a few seconds: the caller looks whether it should stop.
+        """One message or more; none after LOST_AFTER_SECONDS, so that the caller can check whether to stop.
 
         Raises ConsumerGone.
         """

@@ -34,18 +34,28 @@ class Sealer:
         self._current = next(iter(self._keys))
 
     def seal(self, corp_id: str, plain: str) -> bytes:
+        return self.seal_bytes(corp_id, plain.encode())
+
+    def seal_bytes(self, corp_id: str, plain: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._keys[self._current].encrypt(nonce, plain.encode(), corp_id.encode())
+        sealed = self._keys[self._current].encrypt(nonce, plain, corp_id.encode())
         return bytes([len(self._current)]) + self._current + nonce + sealed
 
     def open(self, corp_id: str, sealed: bytes) -> str:
         """Raises Invalid when the key is gone, the corp is another, or a bit was changed."""
+        try:
+            return self.open_bytes(corp_id, sealed).decode()
+        except UnicodeDecodeError as error:
+            raise Invalid("SEAL_BROKEN", "the value is no text") from error
+
+    def open_bytes(self, corp_id: str, sealed: bytes) -> bytes:
+        """Raises Invalid as `open` does."""
         head = 1 + (sealed[0] if sealed else 0)
         key = self._keys.get(sealed[1:head])
         if key is None:
             raise Invalid("SEALED_WITH_UNKNOWN_KEY", "no key opens this value")
         body = sealed[head:]
         try:
-            return key.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], corp_id.encode()).decode()
+            return key.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], corp_id.encode())
         except (InvalidTag, ValueError) as error:
             raise Invalid("SEAL_BROKEN", "the value was changed or belongs to another corp") from error

@@ -89,10 +89,6 @@ class Service:
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
-    def queue(self, name: str, table: str) -> None:
-        """A table of ours whose rows are work that waits; it shows in /backlog."""
-        self._queues[name] = table
-
     def work_queue(self, name: str, table: str, handle: QueueHandler, *, key: str, interval: float) -> Loop:
         """Works off a table of ours (chassis.work_queue); it shows in /backlog."""
         queue = WorkQueue(self.outbox, self.parking, name, table, handle, key=key)
@@ -122,11 +118,15 @@ class Service:
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
         counts = {"outbox": await self.outbox.waiting()}
-        for row in await self.pool.fetch(
-            "select kind, count(*) as n from due_rows"
-            " where status <> 'done' and due_at < now() + interval '1 minute' group by kind"
-        ):
-            counts[row["kind"]] = row["n"]
+        waiting = await self.pool.fetch(
+            """
+            select kind, count(*) as n
+            from due_rows
+            where status <> 'done' and due_at < now() + interval '1 minute'
+            group by kind
+            """
+        )
+        counts |= {row["kind"]: row["n"] for row in waiting}
         for name, table in self._queues.items():
             counts[name] = await self.pool.fetchval(f"select count(*) from {table}")
         for what, count in counts.items():

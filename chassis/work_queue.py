@@ -64,10 +64,10 @@ working as (
     limit $1
 ),
 picked as (
-    select one.*
+    select one.ctid
     from working w
     cross join lateral (
-        select q.corp_id, q.{key}
+        select q.ctid
         from {table} q
         where q.corp_id = w.corp_id
         order by q.{key}
@@ -76,7 +76,8 @@ picked as (
     ) one
 )
 delete from {table}
-where (corp_id, {key}) in (select corp_id, {key} from picked)
+-- By place: joined by key, the planner reads the whole backlog. Rows of a queue are never updated.
+where ctid = any(array(select ctid from picked))
 returning *
 """
 
@@ -137,6 +138,7 @@ class WorkQueue:
         keys: list[Key] = []
         if self._lane.released:
             await self._parking.end_releases(self._lane)
+        self._lane.begin()
         try:
             async with self._outbox.transaction() as tx:
                 rows = await tx.connection.fetch(self._take, self._batch, sorted(self._lane.parked))

@@ -10,7 +10,7 @@ from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.service import Service, run
 from commerce import consumers
-from commerce.adapters.youzan import Youzan
+from commerce.adapters.malls import MallBook
 from commerce.app import attribution, buyers
 from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
@@ -21,11 +21,11 @@ from commerce.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    youzan = Youzan(service.corps)
-    service.on_close(youzan.close)
+    book = MallBook(service.corps, service.js, service.sealer, settings.stream_replicas)
+    service.on_close(book.close)
     service.effect(
         buyers.KIND,
-        BuyerQueries(service.outbox, youzan, service.sealer, service.identifiers),
+        BuyerQueries(service.outbox, book, service.sealer, service.identifiers, book.scope_of),
         at_once=settings.buyer_queries_at_once,
         interval=0.5,
         attempts=buyers.MOST_ATTEMPTS,

@@ -23,7 +23,7 @@ from engagement.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
 

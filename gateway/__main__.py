@@ -20,6 +20,7 @@ from gateway import stream
 from gateway.app import create_app
 from gateway.edge import Edge
 from gateway.hub import Hub
+from gateway.mall.archive import declare
 from gateway.settings import Settings
 
 MOST_FILES = 65_536
@@ -32,6 +33,10 @@ async def main(settings: Settings) -> None:
     nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
     js = nats.jetstream()
     await patiently("streams", lambda: bus.declare_streams(js, STREAMS, settings.stream_replicas))
+    # The door opens without it: made later, it copies what the stream still has.
+    archive = asyncio.create_task(
+        patiently("archive", lambda: declare(js, settings.mall_archive_days, settings.stream_replicas))
+    )
     hub = Hub(js, stream.encode)
     hub.start()
     channels = {
@@ -56,6 +61,7 @@ async def main(settings: Settings) -> None:
 
     await closing.wait()
     log.info("draining")
+    archive.cancel()
     await hub.stop()
     await runner.cleanup()
     for opened in channels.values():

@@ -17,7 +17,7 @@ from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
 from gateway.mall import webhook
-from gateway.problems import one_line_per_request
+from gateway.request_log import one_line_per_request
 from gateway.rest import openapi, routes
 from gateway.settings import Settings
 from gateway.wecom import callback

@@ -26,7 +26,11 @@ from chassis.rpc import call_metadata
 from gateway.settings import Settings
 
 COOKIE = "bihuan_session"
-STATE_COOKIE = "bihuan_sign_in"
+# One cookie for each sign-in that is under way, so that several tabs can sign in at once; this and the state's head.
+SIGN_IN_COOKIE = "bihuan_sign_in_"
+STATE_HEAD = 8
+SIGN_INS_AT_ONCE = 8
+MOST_NEXT = 512
 ALGORITHM = "HS256"
 STATE_SECONDS = 600
 KEY_PREFIX = "bhk."
@@ -97,23 +101,33 @@ class Doorkeeper:
         return caller
 
     async def login(self, request: web.Request) -> web.Response:
-        """Sends the browser to WeCom. The state is signed and tied to this browser by a cookie."""
+        """Sends the browser to WeCom. What the sign-in is for stays in this browser, in a signed cookie.
+
+        WeCom takes 128 letters and digits as state: it is a random number, and no more.
+        """
         corp = self._corp(request.query.get("corp_id", ""))
-        nonce = secrets.token_urlsafe(24)
+        state = secrets.token_hex(24)
         next_path = _own_path(request.query.get("next", "/api/docs"))
-        state = self._sign("sign-in", STATE_SECONDS, {"corp": corp.corp_id, "nonce": nonce, "next": next_path})
+        claims = self._sign("sign-in", STATE_SECONDS, {"corp": corp.corp_id, "state": state, "next": next_path})
         back = quote(self._settings.public_url + "/auth/callback", safe="")
         response = web.HTTPFound(
             f"{corp.oauth_base}/connect/oauth2/authorize?appid={corp.corp_id}&redirect_uri={back}"
             f"&response_type=code&scope=snsapi_base&state={state}&agentid={corp.main_app.agent_id}#wechat_redirect"
         )
-        self._set_cookie(response, STATE_COOKIE, nonce, STATE_SECONDS)
+        under_way = [name for name in request.cookies if name.startswith(SIGN_IN_COOKIE)]
+        for name in under_way[: -(SIGN_INS_AT_ONCE - 1)]:
+            response.del_cookie(name, path="/auth")
+        self._set_cookie(response, _sign_in_cookie(state), claims, STATE_SECONDS)
         return response
 
     async def callback(self, request: web.Request) -> web.Response:
         """WeCom's code becomes a session. A fresh token each time: nothing brought along is kept."""
-        claims = self._open(request.query.get("state", ""), "sign-in")
-        if not secrets.compare_digest(claims["nonce"].encode(), request.cookies.get(STATE_COOKIE, "").encode()):
+        state = request.query.get("state", "")
+        cookie = request.cookies.get(_sign_in_cookie(state))
+        if not cookie:
+            raise Forbidden("SIGN_IN_FOREIGN", "this sign-in was not begun in this browser, or is over", field="state")
+        claims = self._open(cookie, "sign-in")
+        if not secrets.compare_digest(claims["state"].encode(), state.encode(errors="replace")):
             raise Forbidden("SIGN_IN_FOREIGN", "this sign-in was begun in another browser", field="state")
         code = request.query.get("code", "")
         if not code:
@@ -126,7 +140,7 @@ class Doorkeeper:
         token = self._sign("session", self._settings.session_seconds, {"corp": claims["corp"], "sub": answer.userid})
         response = web.HTTPFound(claims["next"])
         self._set_cookie(response, COOKIE, token, self._settings.session_seconds)
-        response.del_cookie(STATE_COOKIE, path="/auth")
+        response.del_cookie(_sign_in_cookie(state), path="/auth")
         return response
 
     async def logout(self, request: web.Request) -> web.Response:
@@ -179,7 +193,7 @@ class Doorkeeper:
             name,
             value,
             max_age=seconds,
-            path="/auth" if name == STATE_COOKIE else "/",
+            path="/auth" if name.startswith(SIGN_IN_COOKIE) else "/",
             httponly=True,
             samesite="Lax",
             secure=self._settings.public_url.startswith("https:"),
@@ -190,6 +204,12 @@ def add_routes(app: web.Application, doorkeeper: Doorkeeper) -> None:
     app.router.add_get("/auth/login", doorkeeper.login, allow_head=False)
     app.router.add_get("/auth/callback", doorkeeper.callback, allow_head=False)
     app.router.add_post("/auth/logout", doorkeeper.logout)
+
+
+def _sign_in_cookie(state: str) -> str:
+    """A cookie's name is made of what anybody may have put into the address: only of letters and digits."""
+    head = state[:STATE_HEAD]
+    return SIGN_IN_COOKIE + (head if head.isascii() and head.isalnum() else "")
 
 
 def _role(role: Any) -> str:
@@ -203,6 +223,7 @@ def _same_origin(request: web.Request) -> bool:
 
 def _own_path(path: str) -> str:
     """A path of ours, so that a sign-in never leads elsewhere."""
-    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
-        raise Invalid("NEXT_WRONG", field="next", expected="a path on this site")
+    ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    if not ours or len(path) > MOST_NEXT:
+        raise Invalid("NEXT_WRONG", field="next", expected=f"a path on this site, at most {MOST_NEXT} characters")
     return path

@@ -45,7 +45,9 @@ class Edge:
 
         Raises Unavailable when it is not confirmed in time: the sender then sends again.
         """
-        fact_id = hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]
-        await publish(
-            self._js, new_fact(message, corp_id=corp_id, source="gateway", fact_id=fact_id), timeout=CONFIRM_SECONDS
-        )
+        fact = new_fact(message, corp_id=corp_id, source="gateway", fact_id=content_id(corp_id, content))
+        await publish(self._js, fact, timeout=CONFIRM_SECONDS)
+
+
+def content_id(corp_id: str, content: tuple[str, ...]) -> str:
+    return hashlib.sha256("\x00".join((corp_id, *content)).encode()).hexdigest()[:32]

@@ -19,5 +19,7 @@ class Settings(ChassisSettings):
     engagement_address: str
     commerce_address: str
     identity_address: str
+    # How long every message of a mall is kept, to be read anew by a later reader; the streams keep a week.
+    mall_archive_days: int = Field(default=180, validation_alias="BIHUAN_MALL_ARCHIVE_DAYS", ge=7)
     # Longest a REST call may take inside.
     call_seconds: float = 10.0

@@ -4,7 +4,12 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from bihuan.identity.v1 import customer_service_pb2_grpc, staff_service_pb2_grpc
+from bihuan.identity.v1 import (
+    customer_service_pb2_grpc,
+    identifier_policy_service_pb2_grpc,
+    link_service_pb2_grpc,
+    staff_service_pb2_grpc,
+)
 from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
 
 from chassis.dead_letter_servicer import DeadLetterServicer
@@ -17,18 +22,22 @@ from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
 from identity.app.gaps import RelationGaps
+from identity.app.links import Links
 from identity.app.people import JUDGED, Judging
+from identity.app.policies import APPLIED, Applying, IdentifierPolicies
 from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
 from identity.rpc.customers import CustomerServicer
+from identity.rpc.links import LinkServicer
+from identity.rpc.policies import IdentifierPolicyServicer
 from identity.rpc.staff import StaffServicer
 from identity.settings import Settings
 
 
 async def build(service: Service, settings: Settings) -> None:
-    wecoms = WeComs(service.js, service.sealer, service.corps)
+    wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     book = WeComBook(wecoms)
 
@@ -40,13 +49,15 @@ async def build(service: Service, settings: Settings) -> None:
     books = service.effect(staff.BOOK, OneByOne(members.perform_book), at_once=1, interval=2, attempts=None)
     member_reads = service.effect(staff.MEMBER, OneByOne(members.perform_member), at_once=4, interval=1)
 
+    service.effect(APPLIED, OneByOne(Applying(service.outbox).perform), at_once=1, interval=2)
     service.effect(JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4, interval=5)
     moving = service.effect(MOVE, OneByOne(Moving(service.outbox).perform), at_once=4, interval=1)
 
-    service.consume(consumers.CONTACTS, wakes=(reading,))
-    service.consume(consumers.STAFF, wakes=(books, member_reads))
-    service.consume(consumers.RENAMES, wakes=(moving,))
-    service.consume(*consumers.OTHERS)
+    durables = {durable.name: durable for durable in consumers.durables(service.corps)}
+    service.consume(durables.pop(consumers.CONTACTS.name), wakes=(reading,))
+    service.consume(durables.pop(consumers.STAFF.name), wakes=(books, member_reads))
+    service.consume(durables.pop(consumers.RENAMES.name), wakes=(moving,))
+    service.consume(*durables.values())
 
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
@@ -60,6 +71,13 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
         AccessServicer(access, service.sealer, service.once),
+    )
+    service.serve(
+        identifier_policy_service_pb2_grpc.add_IdentifierPolicyServiceServicer_to_server,
+        IdentifierPolicyServicer(IdentifierPolicies(service.outbox, service.identifiers, service.corps)),
+    )
+    service.serve(
+        link_service_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(Links(service.outbox), service.once)
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,

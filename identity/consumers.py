@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified, OrderAttributed
+from bihuan.common.v1.identifier_pb2 import Identifier
 from bihuan.mall.v1.facts_pb2 import OrderCreated, OrderPaid
 from bihuan.wecom.v1 import facts_pb2 as wecom
+from google.protobuf.message import Message
 
 from chassis import dead_letters
-from chassis.consumer import Durable
+from chassis.consumer import Durable, Handler
+from chassis.errors import Invalid
 from chassis.facts import Received
+from chassis.kernel.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
@@ -48,7 +53,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
             )
             arrived_at = message.arrived_at.ToDatetime(UTC)
             news.append(News(fact.corp_id, message.contact.id, message.userid, event, arrived_at))
-        seen.append(Observation(fact.corp_id, (message.contact,), at))
+        seen.append(Observation(fact.corp_id, (message.contact,), at, fact_id=fact.id))
         if isinstance(message, (wecom.ContactAdded, wecom.ContactEdited)):
             to_read.add((fact.corp_id, message.contact.id))
     await record(tx, news)
@@ -57,26 +62,19 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
 
 
 async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [
-            Observation(
-                fact.corp_id,
-                tuple(fact.message.detail.buyer),
-                fact.message.order.at.ToDatetime(UTC),
-            )
-            for fact in facts
-        ],
-        "mall",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.order.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.detail.buyer), at, fact_id=fact.id))
+    await observe(tx, seen, "mall")
 
 
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
-    await observe(
-        tx,
-        [Observation(fact.corp_id, tuple(fact.message.identifiers), fact.message.at.ToDatetime(UTC)) for fact in facts],
-        "mall-buyer",
-    )
+    seen = []
+    for fact in facts:
+        at = fact.message.at.ToDatetime(UTC)
+        seen.append(Observation(fact.corp_id, tuple(fact.message.identifiers), at, fact_id=fact.id))
+    await observe(tx, seen, "mall-buyer")
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
@@ -170,3 +168,33 @@ OTHERS = (
     Durable("identity-count-on-unknown-event", "EDGE", (wecom.UnknownEventReceived,), count_on_unknown_event),
 )
 DURABLES = (CONTACTS, STAFF, RENAMES, *OTHERS)
+
+
+def durables(corps: Corps) -> tuple[Durable, ...]:
+    """DURABLES as a process runs them: facts that name people in a scope that the corp has not configured are refused,
+    before anything of them is handled. Raises Invalid, so that each is a dead letter that names the field."""
+    return tuple(replace(durable, handle=_within_scopes(durable.handle, corps)) for durable in DURABLES)
+
+
+def _within_scopes(handle: Handler, corps: Corps) -> Handler:
+    async def checked(tx: Tx, facts: Sequence[Received]) -> None:
+        for fact in facts:
+            corp = corps.find(fact.corp_id)
+            for field, identifier in _identifiers_in(fact.message):
+                if corp is not None and identifier.scope not in corp.scopes(identifier.kind):
+                    expected = ", ".join(repr(one) for one in sorted(corp.scopes(identifier.kind)))
+                    detail = f"{field}: {identifier.scope!r} is no scope of a {identifier.kind}, expected {expected}"
+                    raise Invalid("SCOPE_UNKNOWN", detail, field=field, expected=expected)
+        await handle(tx, facts)
+
+    return checked
+
+
+def _identifiers_in(message: Message) -> Iterator[tuple[str, Identifier]]:
+    """Every identifier that a fact which identity takes may carry, with its field."""
+    if isinstance(message, (OrderCreated, OrderPaid)):
+        yield from ((f"detail.buyer[{n}].scope", one) for n, one in enumerate(message.detail.buyer))
+    elif isinstance(message, BuyerIdentified):
+        yield from ((f"identifiers[{n}].scope", one) for n, one in enumerate(message.identifiers))
+    elif "contact" in message.DESCRIPTOR.fields_by_name:
+        yield "contact.scope", message.contact  # type: ignore[attr-defined]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -33,14 +35,34 @@ ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
 CORP = "ww00000000000000aa"
 
-settings.register_profile(
-    "house",
-    deadline=None,
-    derandomize=True,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("house")
+# "house" draws the same inputs every time; "soak" new ones, and more, from a seed that it prints.
+PROFILE = os.environ.get("BIHUAN_TEST_PROFILE", "house")
+SOAK_FACTOR = 5
+_SETTINGS = {
+    "deadline": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("house", derandomize=True, **_SETTINGS)
+settings.register_profile("soak", derandomize=False, database=None, max_examples=100 * SOAK_FACTOR, **_SETTINGS)
+settings.load_profile(PROFILE)
+
+
+def examples(number: int) -> int:
+    """How many inputs a property that is too slow for the profile's own number tries."""
+    return number * SOAK_FACTOR if PROFILE == "soak" else number
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A soak is repeated by BIHUAN_TEST_SEED, which every run of it prints."""
+    if PROFILE == "soak" and config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = os.environ.get("BIHUAN_TEST_SEED") or str(secrets.randbits(32))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if PROFILE == "soak":
+        session.config.get_terminal_writer().line(f"BIHUAN_TEST_SEED={session.config.option.hypothesis_seed}")
 
 
 def free_port() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
@@ -88,23 +90,38 @@ def _ref(order: str, version: int) -> mall.OrderRef:
     return mall.OrderRef(corp_id=CORP, mall_id="yz", order_id=order, version=version, at=moment, arrived_at=moment)
 
 
-def _detail(buyer: object, fen: int, created: int) -> mall.OrderDetail:
+def _detail(buyer: object, fen: int, created: int, currency: str, lines: Sequence[mall.OrderLine]) -> mall.OrderDetail:
     return mall.OrderDetail(
         created_at=stamp(at(created)),
-        total=Money(amount=fen, currency="CNY"),
-        buyer=[identifier("yz_open_id", buyer)],
+        total=Money(amount=fen, currency=currency),
+        buyer=[] if buyer is None else [identifier("yz_open_id", buyer)],
+        lines=lines,
     )
 
 
-def created(order: str, buyer: object, fen: int, seconds: int) -> mall.OrderCreated:
-    return mall.OrderCreated(order=_ref(order, seconds), detail=_detail(buyer, fen, seconds))
+def line(line_id: str, fen: int, **fields: Any) -> mall.OrderLine:
+    return mall.OrderLine(
+        line_id=line_id, product_id="p", title="t", quantity=1, paid=Money(amount=fen, currency="CNY"), **fields
+    )
 
 
-def paid(order: str, buyer: object, fen: int, seconds: int, *, ordered: int) -> mall.OrderPaid:
+def created(
+    order: str, buyer: object, fen: int, seconds: int, *, currency: str = "CNY",
+    lines: Sequence[mall.OrderLine] = (), version: int | None = None,
+) -> mall.OrderCreated:  # fmt: skip
+    return mall.OrderCreated(
+        order=_ref(order, seconds if version is None else version), detail=_detail(buyer, fen, seconds, currency, lines)
+    )
+
+
+def paid(
+    order: str, buyer: object, fen: int, seconds: int, *, ordered: int, currency: str = "CNY",
+    lines: Sequence[mall.OrderLine] = (),
+) -> mall.OrderPaid:  # fmt: skip
     return mall.OrderPaid(
         order=_ref(order, seconds),
-        detail=_detail(buyer, fen, ordered),
-        paid=Money(amount=fen, currency="CNY"),
+        detail=_detail(buyer, fen, ordered, currency, lines),
+        paid=Money(amount=fen, currency=currency),
         paid_at=stamp(at(seconds)),
     )
 
@@ -121,8 +138,19 @@ def closed(order: str, seconds: int) -> mall.OrderClosed:
     return mall.OrderClosed(order=_ref(order, seconds), reason="timeout")
 
 
-def refunded(order: str, refund: str, fen: int, seconds: int) -> mall.RefundSucceeded:
-    return mall.RefundSucceeded(order=_ref(order, seconds), refund_id=refund, amount=Money(amount=fen, currency="CNY"))
+def refunded(
+    order: str, refund: str, fen: int, seconds: int, *, currency: str = "CNY", lines: Mapping[str, int] | None = None
+) -> mall.RefundSucceeded:
+    """`lines`: how much of it is for which line."""
+    return mall.RefundSucceeded(
+        order=_ref(order, seconds),
+        refund_id=refund,
+        amount=Money(amount=fen, currency=currency),
+        lines=[
+            mall.RefundLine(line_id=line_id, amount=Money(amount=amount, currency=currency), quantity=1)
+            for line_id, amount in (lines or {}).items()
+        ],
+    )
 
 
 def assigned(customer: object, names: list[tuple[str, object]], version: int) -> IdentifiersAssigned:
@@ -142,7 +170,7 @@ def related(contact: object, userid: str, spans: list[tuple[int, int | None]], v
 
 def acquired(
     touch: str, contact: object, userid: str, channel: object, seconds: int, *, version: int = 1,
-    sealed_code: bytes = b"", arrived: datetime | None = None,
+    sealed_code: bytes = b"", arrived: datetime | None = None, confirmation: bool = False,
 ) -> CustomerAcquired:  # fmt: skip
     return CustomerAcquired(
         corp_id=CORP,
@@ -151,7 +179,7 @@ def acquired(
         contact=identifier("external_userid", contact),
         userid=userid,
         channel_id=uid("channel", channel),
-        kind=AcquisitionKind.ACQUISITION_KIND_NEW,
+        kind=AcquisitionKind.ACQUISITION_KIND_CONFIRMED if confirmation else AcquisitionKind.ACQUISITION_KIND_NEW,
         sealed_welcome_code=sealed_code,
         added_at=stamp(at(seconds)),
         arrived_at=stamp(arrived or at(seconds)),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from acquisition.app.live_codes import ContactWay
-from chassis.wecom.client import WeComs
+from chassis.wecom.client import WeComError, WeComs
 
 MULTI, QR_CODE = 2, 2
+GONE = 41044
 
 
 class WeComContactWays:
@@ -28,8 +29,13 @@ class WeComContactWays:
             if not cursor:
                 return found
 
-    async def read(self, corp_id: str, config_id: str) -> ContactWay:
-        answer = await self._wecoms.of(corp_id).post("externalcontact/get_contact_way", {"config_id": config_id})
+    async def read(self, corp_id: str, config_id: str) -> ContactWay | None:
+        try:
+            answer = await self._wecoms.of(corp_id).post("externalcontact/get_contact_way", {"config_id": config_id})
+        except WeComError as error:
+            if error.errcode == GONE:
+                return None
+            raise
         way = answer["contact_way"]
         return ContactWay(config_id, way.get("state", ""), way.get("qr_code", ""))
 

@@ -45,7 +45,9 @@ class ContactWays(Protocol):
         """The config ids of all that were made since."""
         ...
 
-    async def read(self, corp_id: str, config_id: str) -> ContactWay: ...
+    async def read(self, corp_id: str, config_id: str) -> ContactWay | None:
+        """None for one that was deleted since it was listed."""
+        ...
 
     async def make(self, corp_id: str, remark: str, state: str, userids: Sequence[str]) -> ContactWay: ...
 
@@ -140,6 +142,6 @@ class LiveCodes:
         for config_id in listed:
             if config_id not in known:
                 way = await self._ways.read(row["corp_id"], config_id)
-                if way.state == row["state"]:
+                if way is not None and way.state == row["state"]:
                     return way
         return None

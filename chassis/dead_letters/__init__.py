@@ -18,6 +18,8 @@ from chassis.pool import Connection, Row, is_timeout
 
 Position = tuple[datetime, str, str]  # at, durable, fact id
 MOST_DETAIL = 2000
+# The reason of what never ended within its bound.
+TIMED_OUT = "TIMED_OUT"
 
 
 def fact_id(headers: Mapping[str, str], fallback: str = "") -> str:
@@ -163,7 +165,7 @@ def reason_of(error: Exception) -> str:
     """Stable, for programs."""
     if isinstance(error, DomainError):
         return error.reason
-    return "TIMED_OUT" if is_timeout(error) else type(error).__name__
+    return TIMED_OUT if is_timeout(error) else type(error).__name__
 
 
 def detail_of(error: Exception) -> str:

@@ -16,8 +16,8 @@ from chassis import metrics
 from chassis.errors import NotFound
 from chassis.kernel.corps import App, Corp, Corps
 from chassis.sealing import Sealer
+from chassis.shared_token import SharedToken
 from chassis.wecom.budget import Budget
-from chassis.wecom.token import Token
 
 # WeCom publishes no number for 45033; a small pool per API stays below it.
 CALLS_AT_ONCE = 10
@@ -27,6 +27,7 @@ TOKEN_REFUSED = frozenset({40014, 42001})
 # A secret being changed, an address missing from the trusted list: wrong now, right once somebody has mended it.
 MISCONFIGURED = frozenset({40001, 40013, 40091, 48001, 48002, 48006, 50003, 60020, 301002})
 WINDOW_FULL = 45009
+TOKENS = "wecom-tokens"
 
 
 class WeComError(Exception):
@@ -50,8 +51,8 @@ class WeComAway(Exception):
 class Limits:
     """What WeCom counts per corp and API, whichever app calls: calls a minute, and calls at once."""
 
-    def __init__(self, js: JetStreamContext, corp_id: str) -> None:
-        self.budget = Budget(js, corp_id)
+    def __init__(self, js: JetStreamContext, corp_id: str, replicas: int) -> None:
+        self.budget = Budget(js, corp_id, replicas)
         self.at_once: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
 
@@ -66,11 +67,14 @@ class WeCom:
         corp: Corp,
         app: App,
         limits: Limits,
+        replicas: int,
     ) -> None:
         self.corp = corp
         self.app = app
         self._session = session
-        self._token = Token(js, sealer, corp.corp_id, app.secret, self._fetch_token)
+        self._token = SharedToken(
+            js, sealer, corp.corp_id, app.secret, self._fetch_token, bucket=TOKENS, replicas=replicas
+        )
         self._limits = limits
 
     async def get(self, api: str, seconds: float = 5.0, **params: str) -> dict[str, Any]:
@@ -103,7 +107,7 @@ class WeCom:
                     error = WeComError(api, errcode, str(answer.get("errmsg", "")))
                     if errcode in TOKEN_REFUSED and not refreshed:
                         refreshed = True
-                        await self._token.invalidate(token)
+                        self._token.invalidate(token)
                     elif method == "GET" and errcode in BUSY and busy + 1 < BUSY_TRIES:
                         busy += 1
                         pause = 0.1 * 2**busy * (1 + random.random())
@@ -147,10 +151,10 @@ class WeCom:
 
 
 class WeComs:
-    """The apps of every corp, each made when first asked for."""
+    """The apps of every corp, each made when first asked for. `replicas`: of the buckets that they share."""
 
-    def __init__(self, js: JetStreamContext, sealer: Sealer, corps: Corps) -> None:
-        self._js, self._sealer, self._corps = js, sealer, corps
+    def __init__(self, js: JetStreamContext, sealer: Sealer, corps: Corps, replicas: int = 1) -> None:
+        self._js, self._sealer, self._corps, self._replicas = js, sealer, corps, replicas
         self._session: aiohttp.ClientSession | None = None
         self._clients: dict[tuple[str, int], WeCom] = {}
         self._limits: dict[str, Limits] = {}
@@ -175,8 +179,8 @@ class WeComs:
             )
         limits = self._limits.get(corp.corp_id)
         if limits is None:
-            limits = self._limits[corp.corp_id] = Limits(self._js, corp.corp_id)
-        client = WeCom(self._session, self._js, self._sealer, corp, app, limits)
+            limits = self._limits[corp.corp_id] = Limits(self._js, corp.corp_id, self._replicas)
+        client = WeCom(self._session, self._js, self._sealer, corp, app, limits, self._replicas)
         self._clients[corp.corp_id, app.agent_id] = client
         return client
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
@@ -20,6 +21,8 @@ from commerce.app.order_messages import OrderMessage
 from commerce.db import buyers as db
 
 KIND = "buyer_query"
+# Corp, mall and kind of name → the scope of such names (chassis.kernel.corps).
+ScopeOf = Callable[[str, str, str], str]
 # Doubled with every attempt, up to an hour; a mall that never tells is given up after about a day.
 PATIENCE = timedelta(seconds=2)
 MOST_DOUBLINGS = 11
@@ -69,8 +72,16 @@ async def ask(tx: Tx, messages: Iterable[OrderMessage], delay: timedelta) -> Non
 class BuyerQueries:
     """Performs the queries (chassis.effects.EffectHandler)."""
 
-    def __init__(self, outbox: Outbox, book: BuyerBook, sealer: Sealer, identifiers: Identifiers) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        book: BuyerBook,
+        sealer: Sealer,
+        identifiers: Identifiers,
+        scope_of: ScopeOf = lambda corp_id, mall_id, kind: "",
+    ) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
+        self._scope_of = scope_of
 
     async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Query]:
         async with self._outbox.pool.acquire() as connection:
@@ -104,9 +115,17 @@ class BuyerQueries:
             identified = []
             for item in outcomes:
                 corp_id = item.claim.corp_id
-                others = [self._identifiers.name(corp_id, kind, value) for kind, value in sorted(item.names.items())]
-                found = [Identifier(kind=item.kind, id=item.claim.key, sealed=item.sealed)]
-                found += [Identifier(kind=name.kind, id=name.id, sealed=name.sealed) for name in others if name]
+                scope = partial(self._scope_of, corp_id, item.mall_id)
+                others = [
+                    self._identifiers.name(corp_id, kind, value, scope(kind))
+                    for kind, value in sorted(item.names.items())
+                ]
+                found = [Identifier(kind=item.kind, id=item.claim.key, sealed=item.sealed, scope=scope(item.kind))]
+                found += [
+                    Identifier(kind=name.kind, id=name.id, sealed=name.sealed, scope=name.scope)
+                    for name in others
+                    if name
+                ]
                 if len(found) > 1:
                     at = firsts.get((corp_id, item.claim.key), now)
                     fact = BuyerIdentified(corp_id=corp_id, mall_id=item.mall_id, identifiers=found, at=stamp(at))

@@ -29,6 +29,16 @@ MEMBERS = f"""
     )
 """
 
+# For a relation `s`: one look-up of its employee, however many are in scope.
+SERVED_BY_ONE = f"""
+    exists (
+        select
+        from {visible_staff("staff_places", "$1::text", "$2::text")} as v(userid)
+        where v.userid = s.userid
+        offset 0
+    )
+"""
+
 COUNT = f"""
     with {MEMBERS}
     select count(*)
@@ -108,7 +118,6 @@ OF_FEW = f"""
 """
 
 OF_MANY = f"""
-    with {MEMBERS}
     select o.corp_id, o.mall_id, o.order_id
     from orders o
     where o.corp_id = $1
@@ -128,14 +137,13 @@ OF_MANY = f"""
                 where s.corp_id = $1 and s.contact_id = c.identifier_id and s.ended_at is null
                 offset 0
             ) s
-            where i.corp_id = $1 and i.identifier_id = o.buyer_id and s.userid in (select userid from members)
+            where i.corp_id = $1 and i.identifier_id = o.buyer_id and {SERVED_BY_ONE}
         )
     order by o.created_at desc, o.mall_id desc, o.order_id desc
     limit $6
 """
 
 IN_SCOPE = f"""
-    with {MEMBERS}
     select exists (
         select
         from customer_identifiers c
@@ -143,7 +151,7 @@ IN_SCOPE = f"""
         where c.corp_id = $1
             and c.customer_id = $3
             and s.ended_at is null
-            and s.userid in (select userid from members)
+            and {SERVED_BY_ONE}
     )
 """
 

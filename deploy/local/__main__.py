@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
 
-from deploy.local.home import Home, Ports
-from deploy.local.suite import ROOT, Suite
+from deploy.local import lock
+from deploy.local.home import ROOT, Home, Ports
+from deploy.local.suite import Suite
+
+STOP_SECONDS = 60.0
 
 
 def main() -> int:
@@ -29,12 +34,17 @@ def main() -> int:
     parser.add_argument("--buyers", type=int, default=0, help="run: only the first N buyers of the log")
     parser.add_argument("--seed", type=int, default=1, help="run: what is duplicated and displaced")
     arguments = parser.parse_args()
-    home, ports = Home(arguments.home, arguments.corps), Ports(arguments.port_base)
+    try:
+        home, ports = Home(arguments.home, arguments.corps), Ports(arguments.port_base)
+    except RuntimeError as error:  # a link that leads to itself
+        parser.error(f"--home {arguments.home}: {error}")
     if arguments.action == "down":
         return down(home)
     if arguments.action == "run":
         from deploy.local.run import run
 
+        # `down` ends a run as Ctrl-C does: it drains.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         suite = Suite(home, ports, replicas=arguments.replicas)
         return run(suite, once=arguments.once, keep=arguments.keep, buyers=arguments.buyers, seed=arguments.seed)
     return up(Suite(home, ports, replicas=arguments.replicas), restart=arguments.restart)
@@ -48,7 +58,6 @@ def up(suite: Suite, *, restart: bool) -> int:
     home, ports = suite.home, suite.ports
     try:
         suite.up(empty=False)
-        (home.path / "suite.pid").write_text(str(os.getpid()))
         print(
             json.dumps(
                 {
@@ -69,22 +78,24 @@ def up(suite: Suite, *, restart: bool) -> int:
         return 1
     finally:
         suite.down()
-        (home.path / "suite.pid").unlink(missing_ok=True)
     return 0
 
 
 def down(home: Home) -> int:
-    """Asks a suite that was started elsewhere to drain, and waits for it."""
-    try:
-        process = psutil.Process(int((home.path / "suite.pid").read_text()))
-        process.terminate()
-        process.wait(60)
-    except (OSError, ValueError, psutil.NoSuchProcess):
+    """Asks whoever runs in this home, by `up` or by `run`, to drain, and waits for it."""
+    running = lock.holder(home.path)
+    process = running.process() if running else None
+    if process is None:
         print("nothing runs in", home.path, file=sys.stderr)
         return 1
-    except psutil.TimeoutExpired:
-        print("the suite did not end within a minute", file=sys.stderr)
-        return 1
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    give_up_at = time.monotonic() + STOP_SECONDS
+    while lock.holder(home.path) == running:
+        if time.monotonic() > give_up_at:
+            print(f"the suite (process {process.pid}) did not end within a minute", file=sys.stderr)
+            return 1
+        time.sleep(0.05)
     return 0
 
 

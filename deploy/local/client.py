@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,17 @@ class Client:
 
     async def get(self, path: str, **query: str) -> dict[str, Any]:
         return await self._json("GET", self._suite.gateway + path, params=query)
+
+    async def each(self, path: str, name: str) -> AsyncIterator[dict[str, Any]]:
+        """Everything of a list, page by page."""
+        token = ""
+        while True:
+            page = await self.get(path, pageSize="200", pageToken=token)
+            for one in page[name]:
+                yield one
+            token = page["nextPageToken"]
+            if not token:
+                return
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", self._suite.gateway + path, json=body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +15,9 @@ from deploy.local.client import Client
 ALERT_ID = re.compile(r"· ([0-9A-HJKMNP-TV-Z]{16})$", re.MULTILINE)
 SHANGHAI = timezone(timedelta(hours=8))
 STATUSES = ("COMPLETED", "REFUNDED", "PARTLY_REFUNDED", "CLOSED")
+KINDS = ("order_paid", "order_refunded", "friend_lost", "friend_added")
+# What is sent as an app message.
+SENT = ("order_paid", "order_refunded", "friend_lost")
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,7 @@ class Codes:
 async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], dict[str, str]]:
     """The figures a referee can judge, and those (latencies) that are only shown."""
     people = await client.get("/api/v1/figures/people")
-    channels = await client.get("/api/v1/figures/channels")
     welcomes = await client.get("/api/v1/figures/welcomes")
-    orders = await client.get("/api/v1/figures/orders")
-    by_channel = await client.get("/api/v1/figures/gmv-by-channel")
-    by_staff = await client.get("/api/v1/figures/gmv-by-staff")
-    alerts = await client.get("/api/v1/figures/alerts")
-    received = await client.received_messages()
-
     found = {
         "people": int(people["people"]),
         "identifiers": int(people["identifiers"]),
@@ -45,57 +42,119 @@ async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], di
         "welcomes_late": int(welcomes["late"]),
         "welcomes_refused": int(welcomes["refused"]),
     }
-    customers = {channel["channelId"]: int(channel["customers"]) for channel in channels["channels"]}
-    for number, channel_id in enumerate(codes.channels):
-        found[f"customers_of_code_{number}"] = customers.get(channel_id, 0)
-    statuses = {row["status"].removeprefix("ORDER_STATUS_"): int(row["orders"]) for row in orders["byStatus"]}
-    for status in STATUSES:
-        found[f"orders_{status.lower()}"] = statuses.pop(status, 0)
-    found["orders_other"] = sum(statuses.values())
-    found["gmv_paid"] = _fen(orders["gmvPaid"])
-    found["gmv_refunded"] = _fen(orders["refunded"])
-    found["gmv_net"] = _fen(orders["net"])
-    found["average_order_value"] = _fen(orders.get("averageOrderValue"))
-    found["buyers"] = int(orders["buyers"])
-    found["repeat_buyers"] = int(orders["repeatBuyers"])
-    shares = {row["key"]: _fen(row["gmvPaid"]) for row in by_channel["channels"]}
-    for number, channel_id in enumerate(codes.channels):
-        found[f"gmv_of_code_{number}"] = shares.pop(channel_id, 0)
-    found["gmv_of_no_channel"] = sum(shares.values())
-    staff = {row["key"]: _fen(row["gmvPaid"]) for row in by_staff["staff"]}
-    found["gmv_of_no_staff"] = staff.pop("", 0)
-    found |= {f"gmv_of_{userid}": fen for userid, fen in staff.items()}
-    found["alerts_raised"] = int(alerts["raised"])
-    found["alerts_delivered"] = int(alerts["delivered"])
-    found["alerts_received"] = len({one for content in received for one in ALERT_ID.findall(content)})
-    found["purchases_per_person"] = await _purchases_per_person(client)
+    found |= await _channels(client, codes)
+    totals = await client.get("/api/v1/figures/orders")
+    found |= _totals(totals)
+    found |= await _shares(client, codes)
+    orders = [order async for order in client.each("/api/v1/orders", "orders")]
+    paid = [order for order in orders if order.get("paidAt")]
+    found["purchases_per_person"] = _purchases_per_person(paid)
+    found["every_order"] = _every_order(paid, codes)
+    found["every_line"] = _every_line(paid)
+    found |= await _alerts(client, {(one["mallId"], one["orderId"]): one.get("userid", "") for one in orders})
+    alerts = await client.get("/api/v1/figures/alerts")
     shown = {
         "welcome latency p50 / p99 / max": " / ".join(
             f"{float(welcomes[name][:-1]) * 1000:.0f} ms"
             for name in ("latencyP50", "latencyP99", "latencyMax")
             if welcomes.get(name)
         ),
-        "repurchase rate": f"{orders.get('repurchaseRate', 0):.4f}",
+        "repurchase rate": f"{totals.get('repurchaseRate', 0):.4f}",
         "app messages": alerts["messages"],
     }
     return found, shown
 
 
-async def _purchases_per_person(client: Client) -> int:
-    """A digest over every person's list of paid orders (day, fen): an order that moved to another person shows."""
+async def _channels(client: Client, codes: Codes) -> dict[str, int]:
+    """Customers by their first add, and adds, of each code's channel; the others' adds in one."""
+    rows = {row["channelId"]: row for row in (await client.get("/api/v1/figures/channels"))["channels"]}
+    own = [rows.pop(channel_id, {}) for channel_id in codes.channels]
+    found = {f"customers_of_code_{n}": int(row.get("customers", 0)) for n, row in enumerate(own)}
+    found |= {f"adds_of_code_{n}": int(row.get("adds", 0)) for n, row in enumerate(own)}
+    found["adds_of_no_code"] = sum(int(row["adds"]) for row in rows.values())
+    return found
+
+
+def _totals(orders: dict[str, Any]) -> dict[str, int]:
+    statuses = {row["status"].removeprefix("ORDER_STATUS_"): int(row["orders"]) for row in orders["byStatus"]}
+    return {
+        **{f"orders_{status.lower()}": statuses.pop(status, 0) for status in STATUSES},
+        "orders_other": sum(statuses.values()),
+        "gmv_paid": _fen(orders["gmvPaid"]),
+        "gmv_refunded": _fen(orders["refunded"]),
+        "gmv_net": _fen(orders["net"]),
+        "average_order_value": _fen(orders.get("averageOrderValue")),
+        "buyers": int(orders["buyers"]),
+        "repeat_buyers": int(orders["repeatBuyers"]),
+    }
+
+
+async def _shares(client: Client, codes: Codes) -> dict[str, int]:
+    by_channel = await client.get("/api/v1/figures/gmv-by-channel")
+    by_staff = await client.get("/api/v1/figures/gmv-by-staff")
+    shares = {row["key"]: _fen(row["gmvPaid"]) for row in by_channel["channels"]}
+    found = {f"gmv_of_code_{n}": shares.pop(channel_id, 0) for n, channel_id in enumerate(codes.channels)}
+    found["gmv_of_no_channel"] = sum(shares.values())
+    staff = {row["key"]: _fen(row["gmvPaid"]) for row in by_staff["staff"]}
+    found["gmv_of_no_staff"] = staff.pop("", 0)
+    return found | {f"gmv_of_{userid}": fen for userid, fen in staff.items()}
+
+
+def _purchases_per_person(paid: Iterable[dict[str, Any]]) -> int:
+    """Every person's list of paid orders (day, fen): an order that moved to another person shows. Guests are nobody."""
     people: dict[str, list[str]] = defaultdict(list)
-    token = ""
-    while True:
-        page = await client.get("/api/v1/orders", pageSize="200", pageToken=token)
-        for order in page["orders"]:
-            if order.get("paidAt"):
-                day = datetime.fromisoformat(order["createdAt"]).astimezone(SHANGHAI).date()
-                people[order["customerId"]].append(f"{day}/{_fen(order['paid'])}")
-        token = page["nextPageToken"]
-        if not token:
-            break
-    lines = sorted(",".join(sorted(orders)) for orders in people.values())
-    return int(hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12], 16)
+    for order in paid:
+        if order.get("customerId"):
+            day = datetime.fromisoformat(order["createdAt"]).astimezone(SHANGHAI).date()
+            people[order["customerId"]].append(f"{day}/{_fen(order['paid'])}")
+    return _digest(",".join(sorted(orders)) for orders in people.values())
+
+
+def _every_order(paid: Iterable[dict[str, Any]], codes: Codes) -> int:
+    """Whose each paid order is, through which code, and its money."""
+    numbers = {channel_id: str(number) for number, channel_id in enumerate(codes.channels)}
+    return _digest(
+        f"{order['orderId']}/{order.get('userid', '')}/{numbers.get(order.get('channelId', ''), '')}"
+        f"/{_fen(order['paid'])}/{_fen(order.get('refunded'))}"
+        for order in paid
+    )
+
+
+def _every_line(paid: Iterable[dict[str, Any]]) -> int:
+    """What was paid for each line, and what of which line was given back."""
+    rows = []
+    for order in paid:
+        for line in order.get("lines", ()):
+            rows.append(f"{order['orderId']}/{line['lineId']}/{line['outerSkuId']}/{_fen(line['paid'])}")
+        for refund in order.get("refunds", ()):
+            lines = ",".join(f"{line['lineId']}:{_fen(line['amount'])}" for line in refund.get("lines", ()))
+            rows.append(f"{order['orderId']}/{refund['refundId']}/{_fen(refund['amount'])}/{lines}")
+    return _digest(rows)
+
+
+async def _alerts(client: Client, userids: dict[tuple[str, str], str]) -> dict[str, int]:
+    """Alerts that had to be: of orders those to the employee whose order it is in the end, each cause once.
+
+    While a handover is on its way an order may be told to the former employee too; nobody can take that back.
+    """
+    due: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}  # kind → cause → alert id
+    async for alert in client.each("/api/v1/alerts", "alerts"):
+        kind = alert["kind"].removeprefix("ALERT_KIND_").lower()
+        of_order = alert.get("orderPaid") or alert.get("orderRefunded")
+        if of_order is None:
+            due[kind][alert["alertId"]] = alert["alertId"]
+        elif userids.get((of_order["mallId"], of_order["orderId"])) == alert["userid"]:
+            cause = f"{of_order['mallId']}/{of_order['orderId']}/{of_order.get('refundId', '')}"
+            due[kind][cause] = alert["alertId"]
+    received = {one for content in await client.received_messages() for one in ALERT_ID.findall(content)}
+    return {
+        **{f"alerts_{kind}": len(causes) for kind, causes in due.items()},
+        "alerts_received": sum(one in received for kind in SENT for one in due[kind].values()),
+    }
+
+
+def _digest(lines: Iterable[str]) -> int:
+    return int(hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12], 16)
 
 
 def _fen(money: dict[str, Any] | None) -> int:

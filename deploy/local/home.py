@@ -6,12 +6,17 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import marker
+from deploy.local.lock import Lock
+
+ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "acquisition", "engagement", "commerce")
+# Names of the second app's secrets begin so.
+SECOND = "second_"
 
 
 # How far apart the ports of a process's replicas lie.
@@ -56,7 +61,7 @@ class Ports:
 
 
 class Home:
-    """A folder that only its owner can read."""
+    """A folder that only its owner can read, with our marker in it; one suite at a time runs in it."""
 
     def __init__(
         self, path: Path, corps_file: Path | None = None, *, corps: int = 1, api_port: int | None = None
@@ -66,10 +71,14 @@ class Home:
         self._given_corps = corps_file
         self._corps = corps
         self._api_port = api_port
+        self._lock = Lock(self.path)
 
     def prepare(self, ports: Ports, *, empty: bool) -> None:
-        if empty and self.path.exists():
-            shutil.rmtree(self.path)
+        """Takes the home until `release`: RuntimeError where it is not ours, or where another suite runs."""
+        marker.claim(self.path, ROOT)
+        self._lock.acquire()
+        if empty:
+            marker.empty(self.path)
         self.logs.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
         if not self._keys_file.exists():
@@ -80,6 +89,10 @@ class Home:
             sandbox = f"http://127.0.0.1:{self._api_port or ports.sandbox}"
             self.corps_file.write_text("\n".join(_corp_section(corp, sandbox) for corp in self.corps))
             self.corps_file.chmod(0o600)
+
+    def release(self) -> None:
+        """Another suite may run here."""
+        self._lock.release()
 
     @property
     def _keys_file(self) -> Path:
@@ -154,17 +167,28 @@ def _new_keys() -> dict[str, str]:
 
 def _new_corp() -> dict[str, str]:
     letters = string.ascii_letters + string.digits
+    apps = {
+        f"{prefix}{name}": value
+        for prefix in ("", SECOND)
+        for name, value in {
+            "app_secret": secrets.token_urlsafe(32),
+            "callback_token": "".join(secrets.choice(letters) for _ in range(24)),
+            "callback_aes_key": base64.b64encode(secrets.token_bytes(32)).decode().rstrip("="),
+        }.items()
+    }
     return {
         "corp_id": "ww" + secrets.token_hex(8),
-        "app_secret": secrets.token_urlsafe(32),
-        "callback_token": "".join(secrets.choice(letters) for _ in range(24)),
-        "callback_aes_key": base64.b64encode(secrets.token_bytes(32)).decode().rstrip("="),
+        **apps,
         "mall_client_id": secrets.token_hex(9),
         "mall_client_secret": secrets.token_hex(16),
     }
 
 
 def _corp_section(keys: dict[str, str], sandbox: str) -> str:
+    apps = _app_section(keys, "", 1000002)
+    # A home of the release before has one app.
+    if SECOND + "app_secret" in keys:
+        apps += "\n" + _app_section(keys, SECOND, 1000003)
     return f"""[[corp]]
 corp_id = "{keys["corp_id"]}"
 name = "示例公司"
@@ -172,12 +196,7 @@ timezone = "Asia/Shanghai"
 api_base = "{sandbox}"
 oauth_base = "{sandbox}"
 
-[[corp.app]]
-agent_id = 1000002
-secret = "{keys["app_secret"]}"
-callback_token = "{keys["callback_token"]}"
-callback_aes_key = "{keys["callback_aes_key"]}"
-
+{apps}
 [[corp.mall]]
 id = "yz-main"
 platform = "youzan"
@@ -189,4 +208,13 @@ client_secret = "{keys["mall_client_secret"]}"
 [[corp.role]]
 userid = "admin"
 role = "ADMIN"
+"""
+
+
+def _app_section(keys: dict[str, str], prefix: str, agent_id: int) -> str:
+    return f"""[[corp.app]]
+agent_id = {agent_id}
+secret = "{keys[prefix + "app_secret"]}"
+callback_token = "{keys[prefix + "callback_token"]}"
+callback_aes_key = "{keys[prefix + "callback_aes_key"]}"
 """

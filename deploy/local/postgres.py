@@ -84,7 +84,10 @@ def create(data: Path, password: str) -> None:
 
 
 def start(data: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
-    """Starts the server and waits until it is ready; one left over from a killed run is stopped first."""
+    """Starts the server and waits until it is ready; one left over from a killed run is stopped first.
+
+    RuntimeError when the one that runs belongs to a suite that lives.
+    """
     _stop_leftover(data)
     (data / "bihuan.conf").write_text(SETTINGS.format(port=port))
     process = subprocess.Popen(
@@ -144,11 +147,23 @@ def _stop_leftover(data: Path) -> None:
         return
     if _is_postgres(pid, data):
         process = psutil.Process(pid)
+        _refuse_if_in_use(process, data)
         process.send_signal(2)  # fast shutdown; SIGTERM would wait for clients
         try:
             process.wait(20)
         except psutil.TimeoutExpired:
             process.kill()
+
+
+def _refuse_if_in_use(server: psutil.Process, data: Path) -> None:
+    """A suite of the release without a lock (0.1.0) is known only by being the server's parent."""
+    try:
+        parent = server.parent()
+        if parent is None or "deploy.local" not in parent.cmdline():
+            return
+    except psutil.Error:
+        return
+    raise RuntimeError(f"a suite of the release before runs in {data.parent}: stop process {parent.pid} first")
 
 
 def _environment() -> dict[str, str]:

@@ -18,10 +18,9 @@ from pathlib import Path
 import psutil
 
 from deploy.local import nats, postgres
-from deploy.local.home import SERVICES, Home, Ports
+from deploy.local.home import ROOT, SERVICES, Home, Ports
 from deploy.local.process import tied
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("postgres", "nats", "sandbox")
 # In order of start; stopped in reverse.
 PROCESSES = (*SERVERS, *SERVICES, "gateway")
@@ -33,7 +32,7 @@ class Suite:
     """One of each server, and `replicas` of each service and of the gateway; the second identity is "identity.2".
 
     `report` is told what is being done, for progress. `members`: how many employees the sandbox has. `environments`:
-    what a process of that name is told besides.
+    what a process of that name is told besides; `trees`: the source tree it runs from, this one when there is none.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class Suite:
         self._replicas = replicas
         self.report = report
         self._environments = environments or {}
+        self.trees: dict[str, Path] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._paused: dict[str, list[psutil.Process]] = {}
 
@@ -103,10 +103,11 @@ class Suite:
             arguments += ["--memory", str(self.home.path / "sandbox.json")]
         self._processes[name] = subprocess.Popen(
             [*tied("TERM"), *arguments],
-            cwd=ROOT,
+            cwd=self.trees.get(name, ROOT),
             env={
                 **self.home.environment(self.ports, replica=replica, replicas=self._replicas),
                 **self._environments.get(name, {}),
+                **({"PYTHONPATH": _import_path(self.trees[name])} if name in self.trees else {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=log.open("ab"),
@@ -187,12 +188,18 @@ class Suite:
         for process in reversed(PROCESSES):
             for name in self.names(process):
                 self.stop(name)
+        self.home.release()
 
     def _log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"
 
     def _external_databases(self) -> bool:
         return all(os.environ.get(f"{service.upper()}_DATABASE_URL") for service in SERVICES)
+
+
+def _import_path(tree: Path) -> str:
+    """Before whatever is installed."""
+    return os.pathsep.join((str(tree), str(tree / "proto/gen")))
 
 
 def _split(name: str) -> tuple[str, int]:

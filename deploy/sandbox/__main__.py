@@ -11,23 +11,28 @@ from aiohttp import web
 from deploy.sandbox import memory
 from deploy.sandbox.api import Api
 from deploy.sandbox.control import Control
+from deploy.sandbox.customers import Customers
 from deploy.sandbox.delivery import Courier
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.shop import ShopApi
+from deploy.sandbox.sending import Sender
+from deploy.sandbox.shop_api import ShopApi
 from deploy.sandbox.sign_in import SignIn
 from deploy.sandbox.world import World
 
 
 def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path | None) -> web.Application:
-    world, faults, courier = World(corps_file, members), Faults(), Courier(gateways)
+    world, faults = World(corps_file, members), Faults()
+    courier = Courier(gateways, faults)
+    sender = Sender(courier, faults)
     if kept is not None:
         memory.recall(world, kept)
     api = Api(world, faults)
     app = web.Application()
     api.add_routes(app)
-    ShopApi(world).add_routes(app)
+    ShopApi(world, faults).add_routes(app)
     SignIn(world).add_routes(app)
-    Control(world, faults, api, courier).add_routes(app)
+    Customers(world, faults, sender).add_routes(app)
+    Control(world, faults, api, courier, sender).add_routes(app)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")

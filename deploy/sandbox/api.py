@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from deploy.sandbox import contacts, messages
+from deploy.sandbox import address_book, contacts, hostile, messages
 from deploy.sandbox.errors import WeComRefusal
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.world import Corp, World
+from deploy.sandbox.quota import Quota
+from deploy.sandbox.world import App, Corp, World
 
-CALLS_PER_MINUTE = 10_000
-BLOCK_SECONDS = 60.0
 CALLS_KEPT = 200_000
 
 Answer = dict[str, Any]
-Function = Callable[[Corp, dict[str, Any], int], Awaitable[Answer]]
+Function = Callable[[Corp, dict[str, Any], App], Awaitable[Answer]]
+# The empty list that a refused read still answers with.
+EMPTY = {
+    "externalcontact/get": "follow_user", "externalcontact/list": "external_userid", "user/simplelist": "userlist",
+    "department/list": "department", "externalcontact/list_contact_way": "contact_way",
+}  # fmt: skip
 
 
 class Api:
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
         self._faults = faults
+        self._quota = Quota(faults)
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
-        self._minute: dict[tuple[str, str], tuple[int, int]] = {}
-        self._blocked: dict[tuple[str, str], float] = defaultdict(float)
         self._functions: dict[str, Function] = {
-            "department/list": departments,
-            "user/simplelist": members_of,
-            "user/get": member,
-            "auth/getuserinfo": who_signed_in,
+            "department/list": address_book.departments,
+            "user/simplelist": address_book.members_of,
+            "user/list_id": address_book.member_ids,
+            "user/get": address_book.member,
+            "auth/getuserinfo": address_book.who_signed_in,
+            "externalcontact/get_follow_user_list": address_book.members_with_contacts,
             "externalcontact/add_contact_way": contacts.add_contact_way,
             "externalcontact/get_contact_way": contacts.get_contact_way,
             "externalcontact/list_contact_way": contacts.list_contact_way,
@@ -45,71 +49,81 @@ class Api:
             "externalcontact/get": contacts.get_contact,
             "externalcontact/list": contacts.list_contacts,
             "externalcontact/send_welcome_msg": messages.Welcomer(faults).send,
-            "message/send": messages.send_app_message,
+            "message/send": messages.Messenger(faults).send,
         }
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/cgi-bin/gettoken", self._gettoken)
         app.router.add_route("*", "/cgi-bin/{api:.+}", self._serve)
 
-    async def _gettoken(self, request: web.Request) -> web.Response:
-        corp_id, secret = request.query.get("corpid"), request.query.get("corpsecret")
-        try:
-            if not corp_id:
-                raise WeComRefusal(41002, "corpid missing")
-            if not secret:
-                raise WeComRefusal(41004, "corpsecret missing")
-            corp = self._world.corps.get(corp_id)
-            if corp is None:
-                raise WeComRefusal(40013, "invalid corpid")
-            app = corp.app_of_secret(secret)
-            if app is None:
-                foreign = any(other.app_of_secret(secret) for other in self._world.corps.values())
-                raise WeComRefusal(40091 if foreign else 40001, "invalid credential")
-            token, seconds = corp.issue_token(app)
-            return _answer({"access_token": token, "expires_in": seconds})
-        except WeComRefusal as refusal:
-            return _refuse(refusal, request)
+    async def _gettoken(self, request: web.Request) -> web.StreamResponse:
+        corp_id = request.query.get("corpid", "")
 
-    async def _serve(self, request: web.Request) -> web.Response:
+        async def run(call: dict[str, Any]) -> Answer:
+            call["corp_id"] = corp_id
+            app = self._app_of_secret(corp_id, request.query.get("corpsecret"))
+            with self._quota.call(corp_id, "gettoken"):
+                if self._faults.happens(self._faults.busy):
+                    raise WeComRefusal(-1, "system error")
+                token, seconds = self._world.corps[corp_id].issue_token(app)
+                return {"access_token": token, "expires_in": seconds}
+
+        return await self._perform(request, "gettoken", run)
+
+    def _app_of_secret(self, corp_id: str, secret: str | None) -> App:
+        if not corp_id:
+            raise WeComRefusal(41002, "corpid missing")
+        if not secret:
+            raise WeComRefusal(41004, "corpsecret missing")
+        corp = self._world.corps.get(corp_id)
+        if corp is None:
+            raise WeComRefusal(40013, "invalid corpid")
+        app = corp.app_of_secret(secret)
+        if app is None:
+            foreign = any(other.app_of_secret(secret) for other in self._world.corps.values())
+            raise WeComRefusal(40091 if foreign else 40001, "invalid credential")
+        return app
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         api = request.match_info["api"]
         function = self._functions.get(api)
         if function is None:
             return web.Response(status=404)
-        started = time.time()
-        body: dict[str, Any] = {}
-        errcode, corp_id = 0, ""
-        try:
-            if self._faults.happens(self._faults.slow):
-                await asyncio.sleep(self._faults.slow_seconds)
-            if self._faults.happens(self._faults.http_5xx):
-                errcode = -500
-                return web.Response(status=502)
-            body = await self._read(request)
-            corp, agent_id = self._authorise(request)
-            corp_id = corp.corp_id
-            self._count(corp_id, api)
-            return _answer(await function(corp, body, agent_id))
-        except WeComRefusal as refusal:
-            errcode = refusal.errcode
-            return _refuse(refusal, request)
-        finally:
-            kept = {key: value for key, value in body.items() if key != "access_token"}
-            self.calls.append({"api": api, "corp_id": corp_id, "at": started, "body": kept, "errcode": errcode})
 
-    async def _read(self, request: web.Request) -> dict[str, Any]:
-        body: Any = dict(request.query)
-        body.pop("access_token", None)
-        if request.method == "POST":
+        async def run(call: dict[str, Any]) -> Answer:
+            body = call["body"] = await _read(request)
+            corp, app = self._authorise(request)
+            call["corp_id"], call["agent_id"] = corp.corp_id, app.agent_id
+            if not app.trusted:
+                raise WeComRefusal(60020, "not allow to access from your ip", **_empty(api))
+            if not app.may_contacts and api.startswith("externalcontact/"):
+                raise WeComRefusal(48002, "api forbidden", **_empty(api))
+            with self._quota.call(corp.corp_id, api):
+                if self._faults.happens(self._faults.busy):
+                    raise WeComRefusal(-1, "system error")
+                return await function(corp, body, app)
+
+        return await self._perform(request, api, run)
+
+    async def _perform(
+        self, request: web.Request, api: str, run: Callable[[dict[str, Any]], Awaitable[Answer]]
+    ) -> web.StreamResponse:
+        """Keeps the call with its errcode: -500 when a fault came before the function."""
+        call: dict[str, Any] = {"api": api, "corp_id": "", "at": time.time(), "body": {}, "errcode": -500}
+        self.calls.append(call)
+
+        async def answered() -> web.Response:
             try:
-                body = json.loads(await request.read())
-            except ValueError:
-                raise WeComRefusal(40035, "Warning: wrong json format") from None
-        if not isinstance(body, dict):
-            raise WeComRefusal(40035, "invalid parameter")
-        return body
+                answer = await run(call)
+            except WeComRefusal as refusal:
+                call["errcode"] = refusal.errcode
+                return _refuse(refusal, request)
+            call["errcode"] = 0
+            return _json({"errcode": 0, "errmsg": "ok", **answer})
 
-    def _authorise(self, request: web.Request) -> tuple[Corp, int]:
+        return await hostile.answer(self._faults, request, answered)
+
+    def _authorise(self, request: web.Request) -> tuple[Corp, App]:
         token = request.query.get("access_token")
         if not token:
             raise WeComRefusal(41001, "access_token missing")
@@ -120,65 +134,24 @@ class Api:
         if until < time.time() or self._faults.happens(self._faults.token_expiry):
             del corp.tokens[token]
             raise WeComRefusal(42001, "access_token expired")
-        return corp, agent_id
-
-    def _count(self, corp_id: str, api: str) -> None:
-        """Per-minute quota: going over it closes the API for a minute."""
-        key, now = (corp_id, api), time.time()
-        minute, calls = self._minute.get(key, (0, 0))
-        this_minute = int(now // 60)
-        calls = calls + 1 if minute == this_minute else 1
-        self._minute[key] = (this_minute, calls)
-        if calls > CALLS_PER_MINUTE:
-            self._blocked[key] = now + BLOCK_SECONDS
-        if self._blocked[key] > now or self._faults.happens(self._faults.limited):
-            raise WeComRefusal(45009, "api freq out of limit")
-        if self._faults.happens(self._faults.busy):
-            raise WeComRefusal(-1, "system error")
+        return corp, corp.apps[agent_id]
 
 
-async def departments(corp: Corp, body: dict[str, Any], _: int) -> Answer:
-    return {"department": corp.departments}
+async def _read(request: web.Request) -> dict[str, Any]:
+    body: Any = dict(request.query)
+    body.pop("access_token", None)
+    if request.method == "POST":
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            raise WeComRefusal(40035, "Warning: wrong json format") from None
+    if not isinstance(body, dict):
+        raise WeComRefusal(40035, "invalid parameter")
+    return body
 
 
-async def members_of(corp: Corp, body: dict[str, Any], _: int) -> Answer:
-    try:
-        department = int(body["department_id"])
-    except (KeyError, ValueError):
-        raise WeComRefusal(60003, "department not found") from None
-    if department not in {one["id"] for one in corp.departments}:
-        raise WeComRefusal(60003, "department not found")
-    return {
-        "userlist": [
-            {"userid": m.userid, "name": m.name, "department": m.departments}
-            for m in corp.members.values()
-            if department in m.departments
-        ]
-    }
-
-
-async def member(corp: Corp, body: dict[str, Any], _: int) -> Answer:
-    found = corp.members.get(str(body.get("userid", "")).lower())
-    if found is None:
-        raise WeComRefusal(60111, "userid not found")
-    return {
-        "userid": found.userid,
-        "name": found.name,
-        "department": found.departments,
-        "main_department": found.departments[0],
-        "status": 1,
-    }
-
-
-async def who_signed_in(corp: Corp, body: dict[str, Any], _: int) -> Answer:
-    userid, until = corp.sign_ins.pop(str(body.get("code", "")), ("", 0.0))
-    if until < time.time():
-        raise WeComRefusal(40029, "invalid code")
-    return {"userid": userid}
-
-
-def _answer(fields: Answer) -> web.Response:
-    return _json({"errcode": 0, "errmsg": "ok", **fields})
+def _empty(api: str) -> dict[str, list[Any]]:
+    return {EMPTY[api]: []} if api in EMPTY else {}
 
 
 def _refuse(refusal: WeComRefusal, request: web.Request) -> web.Response:

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from deploy.sandbox.errors import WeComRefusal, check_fields
-from deploy.sandbox.world import ContactWay, Corp
+from deploy.sandbox.people import ContactWay
+from deploy.sandbox.world import App, Corp
 
 WAY_FIELDS = {
     "type", "scene", "style", "remark", "skip_verify", "state", "user", "party", "is_temp", "expires_in",
@@ -15,9 +16,10 @@ WAY_FIELDS = {
 }  # fmt: skip
 UPDATE_FIELDS = {"config_id", "remark", "skip_verify", "style", "state", "user", "party", "is_exclusive", "mark_source"}
 MOST_WAYS = 500_000
+ACTIVE = 1
 
 
-async def add_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def add_contact_way(corp: Corp, body: dict[str, Any], app: App) -> dict[str, Any]:
     check_fields(body, WAY_FIELDS)
     for name, missing, wrong in (("type", 41037, 41039), ("scene", 41038, 41040)):
         if name not in body:
@@ -27,7 +29,7 @@ async def add_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str,
     users = body.get("user", [])
     if body["type"] == 1 and len(users) != 1:
         raise WeComRefusal(40032, "type 1 takes exactly one user")
-    _check_way(corp, body)
+    _check_way(corp, app, body)
     if len(corp.contact_ways) >= MOST_WAYS:
         raise WeComRefusal(41045, "contact way quota reached")
     way = ContactWay(secrets.token_hex(16), dict(body), time.time())
@@ -36,12 +38,12 @@ async def add_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str,
     return answer | ({"qr_code": way.qr_code} if body["scene"] == 2 else {})
 
 
-async def get_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def get_contact_way(corp: Corp, body: dict[str, Any], _: App) -> dict[str, Any]:
     way = _way(corp, body)
     return {"contact_way": {"config_id": way.config_id, "qr_code": way.qr_code, **way.body}}
 
 
-async def list_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def list_contact_way(corp: Corp, body: dict[str, Any], _: App) -> dict[str, Any]:
     check_fields(body, {"start_time", "end_time", "cursor", "limit"})
     limit = int(body.get("limit", 100))
     if not 1 <= limit <= 1000:
@@ -56,23 +58,24 @@ async def list_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str
     return {"contact_way": [{"config_id": way.config_id} for way in ways[start : start + limit]], **more}
 
 
-async def update_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def update_contact_way(corp: Corp, body: dict[str, Any], app: App) -> dict[str, Any]:
     check_fields(body, UPDATE_FIELDS)
     way = _way(corp, body)
-    _check_way(corp, {**way.body, **body})
+    _check_way(corp, app, {**way.body, **body})
     way.body.update({key: value for key, value in body.items() if key != "config_id"})
     return {}
 
 
-async def del_contact_way(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def del_contact_way(corp: Corp, body: dict[str, Any], _: App) -> dict[str, Any]:
     del corp.contact_ways[_way(corp, body).config_id]
     return {}
 
 
-async def get_contact(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def get_contact(corp: Corp, body: dict[str, Any], app: App) -> dict[str, Any]:
     check_fields(body, {"external_userid", "cursor"})
     person = corp.people.get(str(body.get("external_userid", "")))
     follows = corp.friendships.of_customer(person.external_userid) if person else []
+    follows = [one for one in follows if app.sees(one.userid)]
     if person is None or not follows:
         raise WeComRefusal(40096 if person is None else 84061, "invalid external userid", follow_user=[])
     contact: dict[str, Any] = {
@@ -94,7 +97,7 @@ async def get_contact(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any
                 "createtime": f.created_at,
                 "tags": [],
                 "remark_mobiles": [],
-                "add_way": 1,
+                "add_way": f.add_way,
                 **({"state": f.state} if f.state else {}),
             }
             for f in follows
@@ -102,11 +105,15 @@ async def get_contact(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any
     }
 
 
-async def list_contacts(corp: Corp, body: dict[str, Any], _: int) -> dict[str, Any]:
+async def list_contacts(corp: Corp, body: dict[str, Any], app: App) -> dict[str, Any]:
     check_fields(body, {"userid"})
     userid = str(body.get("userid", "")).lower()
     if userid not in corp.members:
         raise WeComRefusal(40003, "invalid userid")
+    if not app.sees(userid):
+        raise WeComRefusal(60011, "no privilege to access/modify contact/party/agent", external_userid=[])
+    if not corp.members[userid].has_contacts:
+        raise WeComRefusal(84074, "no external contact permission", external_userid=[])
     found = [f.external_userid for f in corp.friendships.of_member(userid)]
     if not found:
         raise WeComRefusal(84061, "no external contact", external_userid=[])
@@ -122,12 +129,20 @@ def _way(corp: Corp, body: dict[str, Any]) -> ContactWay:
     return way
 
 
-def _check_way(corp: Corp, body: dict[str, Any]) -> None:
+def _check_way(corp: Corp, app: App, body: dict[str, Any]) -> None:
     for name in ("remark", "state"):
         if len(str(body.get(name, ""))) > 30:
             raise WeComRefusal(40058, f"{name} too long")
     users = body.get("user", [])
     if len(users) > 100:
         raise WeComRefusal(41041, "too many users")
-    if any(str(userid).lower() not in corp.members for userid in users):
-        raise WeComRefusal(40003, "invalid userid")
+    members = [corp.members.get(str(userid).lower()) for userid in users]
+    for one in members:
+        if one is None:
+            raise WeComRefusal(40003, "invalid userid")
+        if not app.sees(one.userid):
+            raise WeComRefusal(60011, "no privilege to access/modify contact/party/agent")
+        if one.status != ACTIVE:
+            raise WeComRefusal(41054, "member not activated")
+        if not one.has_contacts:
+            raise WeComRefusal(84074, "no external contact permission")

@@ -1,39 +1,37 @@
-"""The sandbox's own interface: what people do, how hostile it is, what was called and sent."""
+"""The sandbox's own interface: what administrators and buyers do, how hostile it is, what was called and sent."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
 from deploy.sandbox import events
 from deploy.sandbox.api import Api
-from deploy.sandbox.delivery import Courier, Delivery, callback
+from deploy.sandbox.delivery import Courier
 from deploy.sandbox.faults import Faults
+from deploy.sandbox.people import Member
 from deploy.sandbox.replay import Replay
-from deploy.sandbox.shop import Shop
-from deploy.sandbox.world import Corp, Member, World
+from deploy.sandbox.requests import body_of, corp_of
+from deploy.sandbox.sending import Sender
+from deploy.sandbox.shop import Line, Order, Shop, yuan
+from deploy.sandbox.world import World
+
+STATUSES = (1, 2, 4, 5)
 
 
 class Control:
-    def __init__(self, world: World, faults: Faults, api: Api, courier: Courier) -> None:
-        self._world, self._faults, self._api, self._courier = world, faults, api, courier
-        self._sending: set[asyncio.Task[Any]] = set()
+    def __init__(self, world: World, faults: Faults, api: Api, courier: Courier, sender: Sender) -> None:
+        self._world, self._faults, self._api = world, faults, api
+        self._courier, self._sender = courier, sender
         self._replays: dict[str, Replay] = {}
-        self._people = 0
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_post("/sandbox/scan", self.scan)
-        app.router.add_post("/sandbox/delete", self.delete)
-        app.router.add_post("/sandbox/edit", self.edit)
-        app.router.add_post("/sandbox/event", self.event)
         app.router.add_post("/sandbox/member", self.member)
+        app.router.add_post("/sandbox/app", self.app)
         app.router.add_post("/sandbox/order", self.order)
+        app.router.add_post("/sandbox/refund", self.refund)
         app.router.add_post("/sandbox/faults", self.faults)
         app.router.add_get("/sandbox/calls", self.calls)
         app.router.add_get("/sandbox/deliveries", self.deliveries)
@@ -41,101 +39,97 @@ class Control:
         app.router.add_post("/sandbox/replay", self.start_replay)
         app.router.add_get("/sandbox/replay", self.show_replay)
 
-    async def scan(self, request: web.Request) -> web.Response:
-        """Somebody scans a contact way and becomes a friend; they get a name, a unionid and a shop account.
-
-        With `half` the member has not confirmed yet; /sandbox/event says the rest.
-        """
-        body = await _body(request)
-        corp = self._corp(body)
-        way = corp.way_of(body.get("state"), body.get("config_id"))
-        userids = way.body.get("user", []) if way else list(corp.members)
-        userid = str(body.get("userid") or userids[self._people % len(userids)])
-        if userid not in corp.members:
-            raise web.HTTPBadRequest(text=f"userid: {userid} is no member")
-        self._people += 1
-        person = corp.add_person(str(body.get("person") or f"walk-in {self._people}"))
-        at = int(body.get("at") or time.time())
-        state = way.body.get("state", "") if way else str(body.get("state") or "")
-        welcome = events.befriend(corp, person, userid, state, at)
-        if welcome is not None:
-            self._tell(corp, events.added(corp, welcome, at, half=bool(body.get("half"))))
-        return web.json_response(
-            {
-                "external_userid": person.external_userid,
-                "userid": userid,
-                "name": person.name,
-                "yz_open_ids": person.yz_open_ids,
-                "welcome_code": welcome.code if welcome else None,
-            }
-        )
-
-    async def delete(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        corp, at = self._corp(body), int(body.get("at") or time.time())
-        told = events.part(corp, body["userid"], body["external_userid"], body.get("by", "customer"), at)
-        if told is not None:
-            self._tell(corp, told)
-        return web.json_response({"told": told is not None})
-
-    async def edit(self, request: web.Request) -> web.Response:
-        """The member edits the contact; with `bind` its unionid can be seen from now on."""
-        body = await _body(request)
-        corp, at = self._corp(body), int(body.get("at") or time.time())
-        if body.get("bind"):
-            corp.people[body["external_userid"]].bound = True
-        self._tell(corp, events.event(corp, "edit_external_contact", body["userid"], body["external_userid"], at))
-        return web.json_response({})
-
-    async def event(self, request: web.Request) -> web.Response:
-        """Any change_external_contact event as WeCom would word it; `fields` are what its kind carries besides."""
-        body = await _body(request)
-        corp, at = self._corp(body), int(body.get("at") or time.time())
-        if body.get("change") not in events.CHANGES:
-            raise web.HTTPBadRequest(text=f"change: expected one of {', '.join(events.CHANGES)}")
-        fields = {str(name): str(value) for name, value in body.get("fields", {}).items()}
-        self._tell(corp, events.event(corp, body["change"], body["userid"], body["external_userid"], at, **fields))
-        return web.json_response({})
-
     async def member(self, request: web.Request) -> web.Response:
-        """An administrator moves a member to `departments`, adds one who was not there, or with `gone` removes one."""
-        body = await _body(request)
-        corp, userid, at = self._corp(body), str(body.get("userid") or ""), int(time.time())
+        """An administrator adds a member or changes one: `departments`, `status` (1 active, 2 disabled, 4 not
+        activated, 5 left), `has_contacts`, `new_userid`; with `gone` the member is removed, with `only_told` the event
+        is sent and nothing happens."""
+        body = await body_of(request)
+        corp, userid, at = corp_of(self._world, body), str(body.get("userid") or ""), int(body.get("at") or time.time())
         known = corp.members.get(userid)
-        departments = [int(one) for one in body.get("departments", [1])]
-        if not userid or not set(departments) <= {one["id"] for one in corp.departments}:
-            raise web.HTTPBadRequest(text="userid and departments: expected a userid and departments that exist")
+        departments = [int(one) for one in body.get("departments", known.departments if known else [1])]
+        status = int(body.get("status", known.status if known else 1))
+        new_userid = str(body.get("new_userid") or "")
+        if not userid or not set(departments) <= {one["id"] for one in corp.departments} or status not in STATUSES:
+            text = "userid, departments, status: expected a userid, departments that exist, and 1, 2, 4 or 5"
+            raise web.HTTPBadRequest(text=text)
+        if not body.get("only_told"):
+            if new_userid and (known is None or new_userid in corp.members):
+                raise web.HTTPBadRequest(text="new_userid: expected one that nobody has, for a member")
+            if body.get("gone"):
+                corp.members.pop(userid, None)
+            else:
+                name = str(body.get("name") or (known.name if known else userid))
+                may = bool(body.get("has_contacts", known.has_contacts if known else True))
+                corp.members[userid] = Member(userid, name, departments, status, may)
+            if new_userid:
+                corp.rename(userid, new_userid)
         if body.get("gone"):
-            corp.members.pop(userid, None)
-            self._tell(corp, events.member_event(corp, "delete_user", userid, at))
+            self._sender.tell(corp, userid, events.member_event(corp, "delete_user", userid, at))
             return web.json_response({})
-        corp.members[userid] = Member(userid, known.name if known else str(body.get("name", userid)), departments)
-        change = "update_user" if known else "create_user"
-        listed = ",".join(map(str, departments))
-        self._tell(corp, events.member_event(corp, change, userid, at, Department=listed))
+        fields = {"NewUserID": new_userid, "Department": ",".join(map(str, departments)), "Status": str(status)}
+        change = "update_user" if known or new_userid else "create_user"
+        self._sender.tell(corp, new_userid or userid, events.member_event(corp, change, userid, at, **fields))
         return web.json_response({})
+
+    async def app(self, request: web.Request) -> web.Response:
+        """What an app may: `visible` (userids; null: everybody), `trusted` (its caller's address), `may_contacts`."""
+        body = await body_of(request)
+        corp = corp_of(self._world, body)
+        app = corp.apps.get(int(body.get("agent_id") or next(iter(corp.apps))))
+        if app is None:
+            raise web.HTTPBadRequest(text="agent_id: unknown")
+        if "visible" in body:
+            app.visible = None if body["visible"] is None else {str(one) for one in body["visible"]}
+        app.trusted = bool(body.get("trusted", app.trusted))
+        app.may_contacts = bool(body.get("may_contacts", app.may_contacts))
+        return web.json_response({"agent_id": app.agent_id})
 
     async def order(self, request: web.Request) -> web.Response:
-        """A friend orders in the shop, and pays unless `pay` is false. `yuan` is text with two decimals."""
-        body = await _body(request)
-        corp = self._corp(body)
+        """A friend orders in the shop, and pays unless `pay` is false. `yuan` is text with two decimals.
+
+        `lines` (yuan, a list) instead of `yuan` makes as many lines; `guest` leaves the buyer's account out.
+        """
+        body = await body_of(request)
+        corp = corp_of(self._world, body)
         mall = next((m for m in corp.config["mall"] if m["id"] == body.get("mall_id", m["id"])), None)
         person = corp.people.get(body.get("external_userid", "")) or next(iter(corp.people.values()), None)
         if mall is None or person is None:
             raise web.HTTPBadRequest(text="no such mall, or nobody has become a friend yet")
         shop, now = Shop(corp, mall), datetime.now(UTC)
-        buyer = str(body.get("yz_open_id") or person.yz_open_ids[0])
-        yuan = str(body.get("yuan", "128.00"))
+        buyer = "" if body.get("guest") else str(body.get("yz_open_id") or person.yz_open_ids[0])
         order_id = str(body.get("order_id") or f"E{now:%Y%m%d%H%M%S%f}")
-        self._send(shop.order("trade_TradeCreate", order_id, buyer, yuan, now, now))
+        amounts = [_fen(one) for one in body.get("lines") or [body.get("yuan", "128.00")]]
+        oids = [order_id[1:] + (f"{n:02d}" if n else "") for n in range(len(amounts))]
+        lines = [Line(oid, fen, product=n + 1) for n, (oid, fen) in enumerate(zip(oids, amounts, strict=True))]
+        placed = Order(order_id, buyer, now, lines)
+        self._sender.send(shop.order("trade_TradeCreate", placed, now))
         if body.get("pay", True):
-            self._send(shop.order("trade_TradePaid", order_id, buyer, yuan, now, now))
+            self._sender.send(shop.order("trade_TradePaid", placed, now))
         owner = next((f.userid for f in corp.friendships.of_customer(person.external_userid)), None)
-        return web.json_response({"order_id": order_id, "yuan": yuan, "buyer": person.name, "userid": owner})
+        return web.json_response(
+            {
+                "order_id": order_id, "yuan": yuan(placed.payment_fen), "buyer": person.name, "userid": owner,
+                "oids": oids,
+            }
+        )  # fmt: skip
+
+    async def refund(self, request: web.Request) -> web.Response:
+        """Money goes back: `order_id`, `yuan`, and `oid` for one line; `newer` says it in the newer family."""
+        body = await body_of(request)
+        corp = corp_of(self._world, body)
+        mall = next((m for m in corp.config["mall"] if m["id"] == body.get("mall_id", m["id"])), None)
+        if mall is None or not body.get("order_id"):
+            raise web.HTTPBadRequest(text="mall_id, order_id: expected a mall and an order")
+        now = datetime.now(UTC)
+        refund_id = str(body.get("refund_id") or f"R{now:%Y%m%d%H%M%S%f}")
+        fen, oid, newer = _fen(body.get("yuan", "1.00")), str(body.get("oid") or ""), bool(body.get("newer"))
+        delivery = Shop(corp, mall).refund(str(body["order_id"]), refund_id, fen, now, oid=oid, newer=newer)
+        self._sender.send(delivery)
+        return web.json_response({"refund_id": refund_id})
 
     async def faults(self, request: web.Request) -> web.Response:
         try:
-            return web.json_response(self._faults.change(await _body(request)))
+            return web.json_response(self._faults.change(await body_of(request)))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
 
@@ -159,19 +153,24 @@ class Control:
         return web.json_response({"received": received, "dropped": len(every) - len(received)})
 
     async def start_replay(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        corp = self._corp(body)
-        replay = self._replays[corp.corp_id] = Replay(
-            corp,
-            self._courier,
-            states=body["states"],
-            today=body["today"],
-            seed=int(body.get("seed", 1)),
-            buyers=int(body.get("buyers", 0)),
-            at_once=int(body.get("at_once", 24)),
-            per_second=float(body.get("per_second", 0)),
-        )
-        self._keep(replay.run())
+        body = await body_of(request)
+        corp = corp_of(self._world, body)
+        try:
+            replay = Replay(
+                corp,
+                self._courier,
+                states=body["states"],
+                today=body["today"],
+                seed=int(body.get("seed", 1)),
+                buyers=int(body.get("buyers", 0)),
+                at_once=int(body.get("at_once", 24)),
+                per_second=float(body.get("per_second", 0)),
+                without=body.get("without", ()),
+            )
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        self._replays[corp.corp_id] = replay
+        self._sender.keep(replay.run())
         return web.json_response(replay.progress())
 
     async def show_replay(self, request: web.Request) -> web.Response:
@@ -180,43 +179,7 @@ class Control:
             raise web.HTTPNotFound(text="no replay was started")
         return web.json_response(replay.progress())
 
-    def _corp(self, body: dict[str, Any]) -> Corp:
-        corps = self._world.corps
-        corp = corps.get(body["corp_id"]) if "corp_id" in body else next(iter(corps.values()))
-        if corp is None:
-            raise web.HTTPBadRequest(text="corp_id: unknown")
-        return corp
 
-    def _tell(self, corp: Corp, plain: str) -> None:
-        """Every app of the corp hears of it."""
-        what = plain.split("<ChangeType><![CDATA[", 1)[1].split("]]>", 1)[0]
-        for app in corp.config["app"]:
-            self._send(callback(corp, app, what, plain))
-
-    def _send(self, delivery: Delivery) -> None:
-        self._keep(self._with_faults(delivery))
-
-    async def _with_faults(self, delivery: Delivery) -> None:
-        faults = self._faults
-        if faults.happens(faults.delay) or faults.happens(faults.reorder):
-            await asyncio.sleep(faults.delay_seconds * faults.random.random())
-        twice = faults.happens(faults.duplicate)
-        await self._courier.send(delivery)
-        if twice:
-            again = Delivery(delivery.kind, delivery.what, delivery.path, delivery.sign, delivery.pauses)
-            await self._courier.send(again)
-
-    def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(work)
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError:
-        raise web.HTTPBadRequest(text="the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="the body is not a JSON object")
-    return body
+def _fen(text: str) -> int:
+    whole, _, cents = str(text).partition(".")
+    return int(whole) * 100 + int((cents + "00")[:2])

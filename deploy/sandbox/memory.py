@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy.sandbox.world import AppMessage, ContactWay, Corp, Friendship, Member, Person, Welcome, World
+from deploy.sandbox.people import AppMessage, ContactWay, Friendship, Member, Person, Welcome
+from deploy.sandbox.world import Corp, World
 
 Key = TypeVar("Key")
 One = TypeVar("One")

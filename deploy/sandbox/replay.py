@@ -1,6 +1,6 @@
-"""Replays the CDNOW purchase log as adds, edits and shop messages: duplicated and displaced, seeded, counted.
+"""Replays the CDNOW purchase log as adds, edits, deletes and shop messages: duplicated and displaced, seeded, counted.
 
-The rules are those of the README ("What the replay does"); the referee reads the same rules and shares no code.
+What happens when stands in docs/replay.md; `FEATURES` are its parts that can be left out.
 """
 
 from __future__ import annotations
@@ -8,52 +8,56 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
-from deploy.sandbox import events
-from deploy.sandbox.delivery import Courier, Delivery, callback
-from deploy.sandbox.log import Purchase, read_log
-from deploy.sandbox.shop import BEIJING, Shop
+from deploy.sandbox.delivery import Courier
+from deploy.sandbox.log import read_log
+from deploy.sandbox.plan import Plan, Step
 from deploy.sandbox.world import Corp
 
-EMPLOYEES = 200
+# What makes the world more than one add and one order after another: each can be left out to see what differs.
+FEATURES = {
+    "late_payments": "some orders are paid hours after they were placed",
+    "late_friends": "some buyers become friends between their first order and its payment",
+    "half_adds": "some add the employee without verification, who confirms later",
+    "second_employee": "some become friends of a second employee, through the same channel",
+    "second_channel": "some become friends of a second employee, through another channel",
+    "handovers": "some are handed over to another employee",
+    "lost_friends": "some delete their employee for good",
+    "returning_friends": "some are lost, by either side's hand, and come back",
+    "window_edges": "some are added again on the last day on which that still counts for an order, or a day earlier",
+    "rename": "one employee gets another userid",
+    "two_apps": "a second app is told of some employees' events, with welcome codes of its own",
+    "lines": "orders of several lines",
+    "line_refunds": "both message families tell of a refunded line",
+    "guests": "orders that name no buyer",
+    "buyer_pay": "some payments are told by a second kind of message",
+}
 DUPLICATED = 0.13
 DISPLACED = 0.13
 # How far a displaced message is put back, in messages; some pass the add they belong to.
 NEAREST, FARTHEST = 60, 400
-UNPAID_BUYERS = 200
-UNPAID_YUAN = "99.00"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One message, made when it is sent. `buyer` and `is_add` tell what was displaced past what."""
-
-    at: datetime
-    buyer: int
-    is_add: bool
-    make: Callable[[], Delivery]
 
 
 class Replay:
-    """`states`: the eight live codes' states; `today`: the day of the run; `buyers`: how many (0: all)."""
+    """`states`: the eight live codes' states; `today`: the day of the run; `buyers`: how many (0: all); `without`:
+    features that are left out. Raises ValueError for a feature that is none."""
 
     def __init__(
         self, corp: Corp, courier: Courier, *, states: list[str], today: str, seed: int, buyers: int, at_once: int,
-        per_second: float,
+        per_second: float, without: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        self._corp, self._courier, self._states = corp, courier, states
-        self._app = corp.config["app"][0]
-        self._shop = Shop(corp, corp.config["mall"][0])
+        unknown = sorted(set(without) - set(FEATURES))
+        if unknown:
+            raise ValueError(f"without: {unknown[0]} is none of {', '.join(FEATURES)}")
+        self._courier = courier
         self._at_once, self._per_second = at_once, per_second
         self._random = random.Random(seed)
         self._seed = seed
-        steps = self._plan(read_log(), date.fromisoformat(today), buyers)
-        self._steps = self._disturb(steps)
+        plan = Plan(corp, states, date.fromisoformat(today), frozenset(FEATURES) - set(without))
+        self._steps = self._disturb(plan.steps(read_log(), buyers))
         self._sent = 0
         self._adds_sent = 0
         self._given_up = 0
@@ -99,79 +103,6 @@ class Replay:
         finally:
             room.release()
 
-    def _plan(self, log: list[Purchase], today: date, buyers: int) -> list[Step]:
-        """All messages in the order of their business time."""
-        shift = today - timedelta(days=1) - max(purchase.day for purchase in log)
-        by_buyer: dict[int, list[Purchase]] = defaultdict(list)
-        for purchase in log:
-            if not buyers or purchase.buyer <= buyers:
-                by_buyer[purchase.buyer].append(purchase)
-        steps: list[Step] = []
-        for buyer, purchases in by_buyer.items():
-            purchases.sort(key=lambda p: (p.day, p.number))
-            first = _moment(purchases[0], shift)
-            ids = [f"yz{buyer:05d}a{_mark(buyer)}", f"yz{buyer:05d}b{_mark(buyer)}"][: 2 if buyer % 5 == 0 else 1]
-            person = self._corp.add_person(f"buyer {buyer}", ids, bound=buyer % 20 != 0)
-            added = first - timedelta(hours=1 + buyer % 72)
-            userid = f"guide_{buyer % EMPLOYEES:03d}"
-            welcome = events.befriend(
-                self._corp, person, userid, self._states[buyer * 7919 % 8], int(added.timestamp())
-            )
-            assert welcome is not None, "a replay starts from an empty world"
-            steps.append(
-                Step(added, buyer, True, self._event(lambda w=welcome, a=added: _added(self._corp, w, a), "add"))
-            )  # type: ignore[misc]
-            if not person.bound:
-                known = added + timedelta(days=2)
-
-                def reveal(person: Any = person, userid: str = userid, known: datetime = known) -> str:
-                    person.bound = True
-                    at = int(known.timestamp())
-                    return events.event(self._corp, "edit_external_contact", userid, person.external_userid, at)
-
-                steps.append(Step(known, buyer, False, self._event(reveal, "edit")))
-            for position, purchase in enumerate(purchases):
-                steps += self._purchase(purchase, ids[position % len(ids)], _moment(purchase, shift))
-            if buyer <= UNPAID_BUYERS:
-                steps += self._unpaid(buyer, ids[0], today - timedelta(days=1))
-        return sorted(steps, key=lambda step: step.at)
-
-    def _purchase(self, purchase: Purchase, buyer_id: str, at: datetime) -> list[Step]:
-        order_id = f"E{at:%Y%m%d}{purchase.number:08d}"
-        shop, yuan = self._shop, purchase.yuan
-        paid, shipped, done = at + timedelta(seconds=21), at + timedelta(hours=1), at + timedelta(hours=2)
-        made = [
-            (at, lambda: shop.order("trade_TradeCreate", order_id, buyer_id, yuan, at, at)),
-            (paid, lambda: shop.order("trade_TradePaid", order_id, buyer_id, yuan, at, paid)),
-            (shipped, lambda: shop.step("trade_TradeSellerShip", order_id, shipped, express_id=1)),
-            (done, lambda: shop.step("trade_TradeSuccess", order_id, done)),
-        ]
-        fen = purchase.fen
-        back = fen if purchase.number % 100 == 0 else fen // 2 if purchase.number % 50 == 0 else 0
-        if back:
-            later = at + timedelta(days=1)
-            refund_id = f"R{purchase.number:08d}"
-            text = f"{back // 100}.{back % 100:02d}"
-            made.append((later, lambda: shop.refund(order_id, refund_id, text, later)))
-        return [Step(when, purchase.buyer, False, make) for when, make in made]
-
-    def _unpaid(self, buyer: int, buyer_id: str, day: date) -> list[Step]:
-        at = datetime(day.year, day.month, day.day, 10, tzinfo=BEIJING) + timedelta(seconds=buyer)
-        order_id, closed = f"E{day:%Y%m%d}9{buyer:07d}", at + timedelta(hours=1)
-        shop = self._shop
-        return [
-            Step(at, buyer, False, lambda: shop.order("trade_TradeCreate", order_id, buyer_id, UNPAID_YUAN, at, at)),
-            Step(
-                closed,
-                buyer,
-                False,
-                lambda: shop.step("trade_TradeClose", order_id, closed, close_type=1, close_reason="超时未付款"),
-            ),
-        ]
-
-    def _event(self, plain: Callable[[], str], what: str) -> Callable[[], Delivery]:
-        return lambda: callback(self._corp, self._app, what, plain())
-
     def _disturb(self, steps: list[Step]) -> list[Step]:
         """Puts copies and displaced messages further back, and counts what that did."""
         keyed: list[tuple[float, int, int, Step]] = []
@@ -193,21 +124,6 @@ class Replay:
         for _, _, copy, step in keyed:
             if step.is_add:
                 met.add(step.buyer)
-            elif step.buyer not in met and not copy:
+            elif step.buyer and step.buyer not in met and not copy:
                 self._orders_before_add += 1
         return [step for _, _, _, step in keyed]
-
-
-def _moment(purchase: Purchase, shift: timedelta) -> datetime:
-    """10:00:00 plus (line number mod 36000) seconds, Shanghai time."""
-    day = purchase.day + shift
-    return datetime(day.year, day.month, day.day, 10, tzinfo=BEIJING) + timedelta(seconds=purchase.number % 36000)
-
-
-def _mark(buyer: int) -> str:
-    """Makes ids look like a platform's."""
-    return f"{buyer * 2654435761 % 2**32:08x}"
-
-
-def _added(corp: Corp, welcome: Any, at: datetime) -> str:
-    return events.added(corp, welcome, int(at.timestamp()))

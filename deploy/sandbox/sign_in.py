@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import secrets
 import time
 from urllib.parse import quote
@@ -10,6 +11,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from deploy.sandbox.world import SIGN_IN_SECONDS, Corp, World
+
+# What WeCom takes; it may be left out.
+STATE = re.compile(r"[a-zA-Z0-9]{0,128}", re.ASCII)
 
 
 class SignIn:
@@ -24,15 +28,17 @@ class SignIn:
         back = request.query.get("redirect_uri", "")
         if corp is None or not back.startswith("http"):
             return web.Response(status=400, text="50001 redirect_uri or appid is wrong")
+        if not STATE.fullmatch(request.query.get("state", "")):
+            return web.Response(status=400, text="state: expected a-zA-Z0-9, at most 128 bytes")
         userid = request.query.get("as")
         if userid is None:
             return web.Response(text=_page(corp, str(request.rel_url)), content_type="text/html")
-        if userid not in corp.members:
+        if userid not in corp.members or corp.members[userid].status != 1:
             return web.Response(status=400, text="no such member")
         code = secrets.token_urlsafe(24)
         corp.sign_ins[code] = (userid, time.time() + SIGN_IN_SECONDS)
         joint = "&" if "?" in back else "?"
-        return web.HTTPFound(f"{back}{joint}code={code}&state={quote(request.query.get('state', ''))}")
+        return web.HTTPFound(f"{back}{joint}code={code}&state={request.query.get('state', '')}")
 
 
 def _page(corp: Corp, address: str) -> str:

@@ -1,4 +1,4 @@
-"""What the sandbox knows: corps, members, contact ways, people, friendships, welcome codes, messages."""
+"""What the sandbox knows of each corp, and of its apps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import secrets
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from deploy.sandbox.people import AppMessage, ContactWay, Friendships, Member, Person, Welcome
 
 TOKEN_SECONDS = 7200
 WELCOME_SECONDS = 20.0
@@ -22,90 +23,18 @@ GIVEN_NAMES = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂�
 
 
 @dataclass
-class Member:
-    userid: str
-    name: str
-    departments: list[int]
+class App:
+    """What the administrator allows an app. `visible` None: all members."""
 
+    agent_id: int
+    secret: str
+    visible: set[str] | None = None
+    # The caller's address is on the app's list of trusted ones; it may use the external-contact APIs.
+    trusted: bool = True
+    may_contacts: bool = True
 
-@dataclass
-class ContactWay:
-    config_id: str
-    body: dict[str, Any]
-    created_at: float
-
-    @property
-    def qr_code(self) -> str:
-        return f"https://wework.qpic.cn/sandbox/{self.config_id}"
-
-
-@dataclass
-class Person:
-    """Somebody outside. `bound`: WeCom shows their unionid."""
-
-    key: str
-    name: str
-    external_userid: str
-    unionid: str
-    phone: str
-    yz_open_ids: list[str]
-    bound: bool = True
-
-
-@dataclass
-class Friendship:
-    userid: str
-    external_userid: str
-    state: str
-    created_at: int
-    # The customer removed the member, who still sees the customer.
-    deleted_by_customer: bool = False
-
-
-@dataclass
-class Friendships:
-    """Found by either side: the platform knows thousands of them."""
-
-    by_member: dict[str, dict[str, Friendship]] = field(default_factory=lambda: defaultdict(dict))
-    by_customer: dict[str, dict[str, Friendship]] = field(default_factory=lambda: defaultdict(dict))
-
-    def add(self, one: Friendship) -> None:
-        self.by_member[one.userid][one.external_userid] = one
-        self.by_customer[one.external_userid][one.userid] = one
-
-    def remove(self, one: Friendship) -> None:
-        del self.by_member[one.userid][one.external_userid]
-        del self.by_customer[one.external_userid][one.userid]
-
-    def get(self, userid: str, external_userid: str) -> Friendship | None:
-        return self.by_member[userid].get(external_userid)
-
-    def of_member(self, userid: str) -> list[Friendship]:
-        return list(self.by_member[userid].values())
-
-    def of_customer(self, external_userid: str) -> list[Friendship]:
-        return list(self.by_customer[external_userid].values())
-
-    def __iter__(self) -> Iterator[Friendship]:
-        return (one for friends in self.by_member.values() for one in friends.values())
-
-
-@dataclass
-class Welcome:
-    code: str
-    userid: str
-    external_userid: str
-    # Set when the event is first sent: the 20 seconds run from there.
-    issued_at: float | None = None
-    sent: bool = False
-
-
-@dataclass
-class AppMessage:
-    userid: str
-    content: str
-    at: float
-    dropped: bool
+    def sees(self, userid: str) -> bool:
+        return self.visible is None or userid in self.visible
 
 
 @dataclass
@@ -123,8 +52,28 @@ class Corp:
     tokens: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # token → secret, until, agent
     sign_ins: dict[str, tuple[str, float]] = field(default_factory=dict)  # code → userid, until
 
-    def app_of_secret(self, secret: str) -> dict[str, Any] | None:
-        return next((app for app in self.config["app"] if app["secret"] == secret), None)
+    apps: dict[int, App] = field(default_factory=dict)  # by agent id
+    former: dict[str, tuple[str, float]] = field(default_factory=dict)  # former userid → present one, since when
+
+    def __post_init__(self) -> None:
+        self.apps = {app["agent_id"]: App(app["agent_id"], app["secret"]) for app in self.config.get("app", ())}
+
+    def app_of_secret(self, secret: str) -> App | None:
+        return next((app for app in self.apps.values() if app.secret == secret), None)
+
+    def rename(self, old: str, new: str) -> None:
+        """A member gets another userid; friends, messages and contact ways follow."""
+        self.members = {(new if userid == old else userid): member for userid, member in self.members.items()}
+        self.members[new].userid = new
+        self.friendships.rename(old, new)
+        for message in self.messages.get(old, ()):
+            message.userid = new
+        self.messages[new] += self.messages.pop(old, [])
+        for way in self.contact_ways.values():
+            way.body["user"] = [new if one == old else one for one in way.body.get("user", [])]
+        for welcome in self.welcomes.values():
+            welcome.userid = new if welcome.userid == old else welcome.userid
+        self.former[old] = (new, time.time())
 
     def add_person(self, key: str, yz_open_ids: list[str] | None = None, bound: bool = True) -> Person:
         """The person of this key, made when new; everything about them follows from the key."""
@@ -147,14 +96,14 @@ class Corp:
             return self.contact_ways.get(config_id)
         return next((way for way in self.contact_ways.values() if way.body.get("state") == state), None)
 
-    def issue_token(self, app: dict[str, Any]) -> tuple[str, int]:
+    def issue_token(self, app: App) -> tuple[str, int]:
         """The same token inside its validity."""
         now = time.time()
         for token, (secret, until, _) in self.tokens.items():
-            if secret == app["secret"] and until > now:
+            if secret == app.secret and until > now:
                 return token, int(until - now)
         token = secrets.token_urlsafe(96)
-        self.tokens[token] = (app["secret"], now + TOKEN_SECONDS, app["agent_id"])
+        self.tokens[token] = (app.secret, now + TOKEN_SECONDS, app.agent_id)
         return token, TOKEN_SECONDS
 
 

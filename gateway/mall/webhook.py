@@ -9,9 +9,8 @@ from aiohttp import web
 from chassis.errors import NotFound
 from gateway import app_keys
 from gateway.edge import read_body
-from gateway.mall import youzan
-
-MOST_BYTES = 1024 * 1024
+from gateway.mall.platforms import PLATFORMS
+from gateway.mall.reading import read
 
 
 def add_routes(app: web.Application) -> None:
@@ -24,13 +23,14 @@ async def receive(request: web.Request) -> web.Response:
     mall = corp.mall_of(request.match_info["mall_id"]) if corp is not None else None
     if corp is None or mall is None:
         raise NotFound("MALL_UNKNOWN", "no such corp or mall is configured")
+    adapter = PLATFORMS[mall.platform]
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="expected application/json")
     # Verified over the bytes as they came; parsed only afterwards.
-    body = await read_body(request, MOST_BYTES)
-    youzan.verify(mall, request.headers.get("Event-Sign", ""), request.headers.get("Client-Id", ""), body)
+    body = await read_body(request, adapter.MOST_BYTES)
+    adapter.verify(mall, request.headers, body)
     edge = request.app[app_keys.EDGE]
-    message = youzan.read(edge, corp.corp_id, mall, body, datetime.now(UTC))
+    message = read(adapter, edge, corp.corp_id, mall, body, datetime.now(UTC))
     if message is not None:
         await edge.accept(message.fact, corp_id=corp.corp_id, content=message.content)
-    return web.json_response(youzan.ACKNOWLEDGED)
+    return adapter.acknowledge()

@@ -6,24 +6,20 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
 
-from bihuan.access.v1 import access_pb2
 from google.api import annotations_pb2
 from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-MODULES = (
-    "bihuan.acquisition.v1.channel_service_pb2",
-    "bihuan.acquisition.v1.live_code_service_pb2",
-    "bihuan.engagement.v1.welcome_service_pb2",
-    "bihuan.engagement.v1.alert_service_pb2",
-    "bihuan.commerce.v1.order_service_pb2",
-    "bihuan.commerce.v1.gmv_service_pb2",
-    "bihuan.identity.v1.customer_service_pb2",
-    "bihuan.identity.v1.staff_service_pb2",
-    "bihuan.operations.v1.dead_letter_service_pb2",
-)
+from chassis.kernel.access import access_of
+
+PACKAGES = "bihuan."
+
 # Of an Idempotency-Key, characters.
 MOST_KEY = 200
 PARAMETER = re.compile(r"{(\w+)}")
@@ -61,25 +57,38 @@ class Operation:
         return f"/{self.service}/{self.name}"
 
 
-def operations() -> Iterator[Operation]:
-    for module in MODULES:
-        descriptor = importlib.import_module(module).DESCRIPTOR
-        for service in descriptor.services_by_name.values():
+@cache
+def contract() -> FileDescriptorSet:
+    """All files of the contract, with their comments, as `make proto` wrote them down."""
+    return FileDescriptorSet.FromString(resources.files("bihuan").joinpath("contract.descriptors").read_bytes())
+
+
+def operations(files: FileDescriptorSet | None = None) -> Iterator[Operation]:
+    """Every RPC with a REST path, of every service of ours. Raises ValueError for one that REST cannot offer."""
+    for file in (files or contract()).file:
+        if not file.package.startswith(PACKAGES) or not file.service:
+            continue
+        module = importlib.import_module(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
+        for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 rule = method.GetOptions().Extensions[annotations_pb2.http]
                 verb = rule.WhichOneof("pattern")
-                if verb is None:
-                    continue
-                allowed = method.GetOptions().Extensions[access_pb2.allow].roles
-                yield Operation(
-                    name=method.name,
-                    service=service.full_name,
-                    owner=service.full_name.split(".")[1],
-                    verb=verb.upper(),
-                    path=getattr(rule, verb),
-                    has_body=rule.body == "*",
-                    roles=frozenset(access_pb2.Role.Name(role).removeprefix("ROLE_") for role in allowed),
-                    method=method,
-                    request=message_factory.GetMessageClass(method.input_type),
-                    response=message_factory.GetMessageClass(method.output_type),
-                )
+                if verb is not None:
+                    yield _operation(service, method, rule, verb)
+
+
+def _operation(service: ServiceDescriptor, method: MethodDescriptor, rule: Any, verb: str) -> Operation:
+    if method.client_streaming or method.server_streaming:
+        raise ValueError(f"{method.full_name}: REST offers no streams")
+    return Operation(
+        name=method.name,
+        service=service.full_name,
+        owner=service.full_name.split(".")[1],
+        verb=verb.upper(),
+        path=getattr(rule, verb),
+        has_body=rule.body == "*",
+        roles=access_of(method).roles,
+        method=method,
+        request=message_factory.GetMessageClass(method.input_type),
+        response=message_factory.GetMessageClass(method.output_type),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -11,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from chassis import idempotency
 from gateway.rest.binding import RANGES, WELL_KNOWN
-from gateway.rest.contract import MOST_KEY, PARAMETER, Operation, operations
+from gateway.rest.contract import MOST_KEY, PACKAGES, PARAMETER, Operation, contract, operations
 
 PROBLEM = {
     "type": "object",
@@ -29,11 +28,12 @@ PROBLEM = {
 }
 
 
-def document(version: str) -> dict[str, Any]:
-    comments = _comments()
+def document(version: str, files: FileDescriptorSet | None = None) -> dict[str, Any]:
+    """OpenAPI of all operations; `files`: another contract than ours."""
+    comments = _comments(files or contract())
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     paths: dict[str, Any] = {}
-    for operation in operations():
+    for operation in operations(files):
         paths.setdefault(operation.path_for_openapi, {})[operation.verb.lower()] = _operation(
             operation, schemas, comments
         )
@@ -164,14 +164,11 @@ def _value(field: FieldDescriptor, schemas: dict[str, Any], comments: dict[str, 
     return {"type": "string"}
 
 
-def _comments() -> dict[str, str]:
-    """Full name → leading comment. Python's generated descriptors do not carry comments; this file does."""
-    files = FileDescriptorSet.FromString(
-        importlib.resources.files("bihuan").joinpath("contract.descriptors").read_bytes()
-    )
+def _comments(files: FileDescriptorSet) -> dict[str, str]:
+    """Full name → leading comment. Python's generated descriptors do not carry comments; these do."""
     found: dict[str, str] = {}
     for file in files.file:
-        if not file.package.startswith("bihuan."):
+        if not file.package.startswith(PACKAGES):
             continue
         for location in file.source_code_info.location:
             text = " ".join(location.leading_comments.split())

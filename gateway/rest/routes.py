@@ -9,6 +9,7 @@ import grpc
 import orjson
 import structlog
 from aiohttp import web
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.json_format import MessageToDict
 
 from chassis import idempotency
@@ -18,12 +19,19 @@ from gateway import app_keys
 from gateway.rest.binding import check_required, fill, fill_from_query, read_object
 from gateway.rest.contract import MOST_KEY, Operation, operations
 
-# A read is repeated while a service restarts; a write might have been done.
+# What each service serves for itself; the path says which is meant.
+EVERY_SERVICE = "operations"
+# A read is repeated while a service restarts; a write might have been done, and what took too long would again.
 READ_PAUSES = (0.1, 0.3, 1.0)
 
 
-def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
-    for operation in operations():
+def add_routes(
+    app: web.Application, channels: Mapping[str, grpc.aio.Channel], files: FileDescriptorSet | None = None
+) -> None:
+    """Raises ValueError for an operation of a service that no channel leads to; `files`: another contract than ours."""
+    for operation in operations(files):
+        if operation.owner not in (*channels, EVERY_SERVICE):
+            raise ValueError(f"{operation.rpc}: no channel leads to {operation.owner}")
         app.router.add_route(operation.verb, operation.path, _handler(operation, channels))
 
 
@@ -58,7 +66,7 @@ def _handler(
             fill_from_query(message, request.query.items())
         fill(message, {json_names[name]: value for name, value in request.match_info.items()})
         check_required(message)
-        call = calls.get(request.match_info["service"] if operation.owner == "operations" else operation.owner)
+        call = calls.get(request.match_info["service"] if operation.owner == EVERY_SERVICE else operation.owner)
         if call is None:
             raise NotFound("SERVICE_UNKNOWN", field="service", expected=", ".join(sorted(calls)))
         settings = request.app[app_keys.SETTINGS]

@@ -9,11 +9,25 @@ from typing import Any
 from bihuan.wecom.v1 import facts_pb2 as wecom
 from google.protobuf.message import Message
 
+from chassis.logs import log
 from chassis.moments import stamp
+from gateway.bounds import EARLIEST, LATEST, OutOfBounds, check_length
 from gateway.edge import Edge
 
 Common = dict[str, Any]
 Fields = dict[str, str]
+
+# Characters; WeCom documents 64 bytes for a userid and for the longest state, and real codes have 43 characters.
+MOST = {
+    "Event": 64,
+    "ChangeType": 64,
+    "UserID": 128,
+    "NewUserID": 128,
+    "ExternalUserID": 128,
+    "State": 128,
+    "WelcomeCode": 512,
+    "FailReason": 64,
+}
 
 
 def _added(half: bool) -> Callable[[Edge, Fields, Common, int], Message]:
@@ -67,24 +81,24 @@ def _address_book_changed(corp_id: str, event: Fields, at: datetime, arrived_at:
 def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: datetime, agent_id: int = 0) -> Message:
     """The fact an event states; `agent_id`: the app that was told.
 
-    An event that is new to us, or lacks what its kind needs, is an UnknownEventReceived.
+    An event that is new to us, lacks what its kind needs or breaks a bound is an UnknownEventReceived: WeCom shows our
+    answers to nobody, so that a refusal would only lose it.
     """
     name, change = event.get("Event", ""), event.get("ChangeType", "")
     at = _moment(event.get("CreateTime")) or arrived_at
+    try:
+        for field, most in MOST.items():
+            check_length(event.get(field, ""), most, field)
+    except OutOfBounds as error:
+        log.warning("wecom_event_kept_unread", corp_id=corp_id, field=error.field, expected=error.expected)
+        return _unknown(edge, corp_id, event, plain, at, arrived_at)
     if name == "change_contact":
         return _address_book_changed(corp_id, event, at, arrived_at)
     userid = (event.get("UserID", "")).strip().lower()
     contact = edge.identifier(corp_id, "external_userid", event.get("ExternalUserID", ""))
     build = CONTACT_CHANGES.get(change) if name == "change_external_contact" else None
     if build is None or not userid or contact is None:
-        return wecom.UnknownEventReceived(
-            corp_id=corp_id,
-            event=name,
-            change_type=change,
-            sealed_plaintext=edge.sealer.seal(corp_id, plain),
-            at=stamp(at),
-            arrived_at=stamp(arrived_at),
-        )
+        return _unknown(edge, corp_id, event, plain, at, arrived_at)
     common = {
         "corp_id": corp_id,
         "userid": userid,
@@ -95,8 +109,23 @@ def read(edge: Edge, corp_id: str, event: Fields, plain: str, arrived_at: dateti
     return build(edge, event, common, agent_id)
 
 
+def _unknown(
+    edge: Edge, corp_id: str, event: Fields, plain: str, at: datetime, arrived_at: datetime
+) -> wecom.UnknownEventReceived:
+    return wecom.UnknownEventReceived(
+        corp_id=corp_id,
+        event=event.get("Event", "")[: MOST["Event"]],
+        change_type=event.get("ChangeType", "")[: MOST["ChangeType"]],
+        sealed_plaintext=edge.sealer.seal(corp_id, plain),
+        at=stamp(at),
+        arrived_at=stamp(arrived_at),
+    )
+
+
 def _moment(text: str | None) -> datetime | None:
+    """None for what is no time, or none that can be reckoned with."""
     try:
-        return datetime.fromtimestamp(int(text or ""), UTC)
+        moment = datetime.fromtimestamp(int(text or ""), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if EARLIEST <= moment < LATEST else None

@@ -127,7 +127,9 @@ class ContactReads:
             identifiers.append(unionid)
         first_added = firsts.get((corp_id, item.claim.key))
         first_seen = min((at for at in (first_added, contact.first_followed) if at is not None), default=item.began)
-        return Observation(corp_id, tuple(identifiers), first_added or NEVER, first_seen)
+        # One reading of a contact is the same evidence as the next.
+        fact_id = f"contact/{item.claim.key}"
+        return Observation(corp_id, tuple(identifiers), first_added or NEVER, first_seen, fact_id)
 
     def _fact(self, item: Reading) -> ContactRead:
         assert item.began is not None and item.contact is not None

@@ -9,9 +9,10 @@ is a crowd depends on its own row alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from bihuan.common.v1.identifier_pb2 import Identifier
 from uuid_utils import uuid7
@@ -19,15 +20,19 @@ from uuid_utils import uuid7
 from chassis import scheduled
 from chassis.errors import Conflict
 from chassis.outbox import Outbox, Tx
-from chassis.pool import Row
+from chassis.pool import Connection, Row
 from identity.app import facts
+from identity.db import evidence, policies
 from identity.db import people as db
-from identity.domain.people import Edge, Pair, name_people, partition
+from identity.domain.people import Edge, Pair, Partition, name_people, partition
+from identity.domain.policies import Policies
 
 # Each round locks more than the last; a neighbourhood that outgrows this many rounds is a storm: try later.
 ROUNDS = 8
 # Identifiers whose neighbourhoods are judged anew.
 JUDGED = "people_judged"
+# Writes what people are decided by, under the identifiers' locks.
+Write: TypeAlias = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Observation:
     identifiers: tuple[Identifier, ...]
     at: datetime
     seen_at: datetime | None = None
+    # What says so.
+    fact_id: str = ""
 
 
 async def observe(tx: Tx, observations: Iterable[Observation], source: str) -> None:
@@ -52,9 +59,10 @@ async def observe(tx: Tx, observations: Iterable[Observation], source: str) -> N
         await _observe_corp(tx, corp_id, by_corp[corp_id], source)
 
 
-async def judge(tx: Tx, corp_id: str, ids: Iterable[str]) -> None:
-    """Decides anew who is one person among all that the identifiers are connected to."""
-    await _link(tx, corp_id, sorted(ids), [], {}, "")
+async def judge(tx: Tx, corp_id: str, ids: Iterable[str], write: Write | None = None) -> None:
+    """Decides anew who is one person among all that the identifiers are connected to; `write` runs before, once all
+    of them are locked."""
+    await _link(tx, corp_id, sorted(ids), {}, write)
 
 
 class Judging:
@@ -77,33 +85,50 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
         for one in observation.identifiers:
             identifiers[one.id] = one
             seen[one.id] = min(seen.get(one.id, at), at)
-    edges = _edges_of(observations)
+    said = _said_in(observations)
 
     # Most observations repeat what is known: they need no lock.
     known = await db.known_identifiers(tx.connection, corp_id, sorted(identifiers))
-    said = await db.known_edges(tx.connection, corp_id, edges.values()) if edges else {}
-    new_edges = [edge for pair, edge in edges.items() if pair not in said or edge.at < said[pair]]
+    edges = await db.known_edges(tx.connection, corp_id, said, source) if said else {}
+    new_edges = [
+        one
+        for pair, one in said.items()
+        if pair not in edges or one.edge.at < edges[pair]["at"] or not edges[pair]["said"]
+    ]
+    # Of an edge of which some evidence is revoked, all its evidence decides.
+    doubted = {pair for pair, edge in edges.items() if edge["doubted"]}
+
+    async def write() -> None:
+        sure = [one for one in new_edges if one.pair not in doubted]
+        unsure = [one for one in new_edges if one.pair in doubted]
+        if sure:
+            await db.add_edges(tx.connection, corp_id, sure, source)
+        if unsure:
+            await evidence.add(tx.connection, corp_id, unsure, source)
+
     earlier = {one: seen[one] for one in known if seen[one] < known[one]}
-    touched = {end for edge in new_edges for end in (edge.a, edge.b)} | set(earlier)
+    touched = {end for one in new_edges for end in one.pair} | set(earlier)
     new = {one: identifiers[one] for one in identifiers if one not in known}
     if new:
         touched |= await _add(tx, corp_id, new, seen, alone=new.keys() - touched)
     if touched:
         earlier |= {one: seen[one] for one in touched & new.keys()}
-        await _link(tx, corp_id, sorted(touched), new_edges, earlier, source)
+        await _link(tx, corp_id, sorted(touched), earlier, write)
 
 
-def _edges_of(observations: Iterable[Observation]) -> dict[Pair, Edge]:
+def _said_in(observations: Iterable[Observation]) -> dict[Pair, db.Said]:
     """The earliest edge of each pair."""
-    edges: dict[Pair, Edge] = {}
+    said: dict[Pair, db.Said] = {}
     for observation in observations:
         head, *others = observation.identifiers
         for other in others:
+            if head.id == other.id:
+                continue
             edge = Edge.between(head.id, other.id, observation.at)
-            pair = (edge.a, edge.b)
-            if head.id != other.id and (pair not in edges or edge.at < edges[pair].at):
-                edges[pair] = edge
-    return edges
+            known = said.get((edge.a, edge.b))
+            if known is None or (edge.at, observation.fact_id) < (known.edge.at, known.fact_id):
+                said[edge.a, edge.b] = db.Said(edge, observation.fact_id)
+    return said
 
 
 async def _add(
@@ -126,12 +151,7 @@ async def _add(
 
 
 async def _link(
-    tx: Tx,
-    corp_id: str,
-    touched: Sequence[str],
-    new_edges: Sequence[Edge],
-    earlier: Mapping[str, datetime],
-    source: str,
+    tx: Tx, corp_id: str, touched: Sequence[str], earlier: Mapping[str, datetime], write: Write | None
 ) -> None:
     """Locks all that `touched` are connected to, writes what is new, and decides anew who is one person."""
     for _ in range(ROUNDS):
@@ -144,8 +164,8 @@ async def _link(
         await savepoint.rollback()  # lets the locks go, so that the larger set is locked in order
     else:
         raise Conflict("IDENTITY_STORM", "the neighbourhood kept growing")
-    if new_edges:
-        await db.add_edges(tx.connection, corp_id, new_edges, source)
+    if write is not None:
+        await write()
     sooner = {one: at for one, at in earlier.items() if at < locked[one]["first_seen"]}
     if sooner:
         await db.see(tx.connection, corp_id, sooner)
@@ -153,19 +173,40 @@ async def _link(
     await savepoint.commit()
 
 
-async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: Mapping[str, datetime]) -> None:
-    ids = sorted(locked)
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """All that edges connect, crowds left out, and what is said of it: enough to decide who is one person."""
+
+    kinds: Mapping[str, str]
+    edges: Sequence[Edge]
+    # Links of each identifier, those to crowds and revoked ones included.
+    degrees: Mapping[str, int]
+    apart: Sequence[Pair]
+
+    def people(self, policies: Policies) -> Partition:
+        return partition(self.kinds, self.edges, self.degrees, policies=policies, apart=self.apart)
+
+
+async def read_neighbourhood(connection: Connection, corp_id: str, rows: Mapping[str, Row]) -> Neighbourhood:
     # A crowd names nobody from then on, and its edges are not even looked at.
-    suspects = [one for one in ids if locked[one]["quarantined"]]
-    crowds = await db.crowds(tx.connection, corp_id, suspects) if suspects else set()
-    kinds = {one: row["kind"] for one, row in locked.items() if one not in crowds}
-    links = await db.links_of(tx.connection, corp_id, sorted(kinds))
-    edges = [
-        Edge(row["at"], row["from_id"], row["to_id"])
-        for row in links
-        if row["from_id"] < row["to_id"] and row["to_id"] in kinds
-    ]
-    result = partition(kinds, edges, Counter(row["from_id"] for row in links))
+    suspects = [one for one in sorted(rows) if rows[one]["quarantined"]]
+    crowds = await db.crowds(connection, corp_id, suspects) if suspects else set()
+    kinds = {one: row["kind"] for one, row in rows.items() if one not in crowds}
+    edges, degrees, apart = [], Counter[str](), []
+    for row in await db.links_of(connection, corp_id, sorted(kinds)):
+        pair = row["from_id"], row["to_id"]
+        if row["is_apart"]:
+            apart.append(pair)
+            continue
+        degrees[row["from_id"]] += 1
+        if pair[0] < pair[1] and pair[1] in kinds and not row["is_revoked"]:
+            edges.append(Edge(row["at"], *pair))
+    return Neighbourhood(kinds, edges, degrees, apart)
+
+
+async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: Mapping[str, datetime]) -> None:
+    there = await read_neighbourhood(tx.connection, corp_id, locked)
+    kinds, result = there.kinds, there.people(await policies.of_corp(tx.connection, corp_id))
     before = {one: locked[one]["customer_id"] for one in kinds}
     names = name_people(result.people, before)
     newly_quarantined = [one for one in sorted(result.quarantined) if not locked[one]["quarantined"]]
@@ -197,8 +238,8 @@ async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: 
         await db.dissolve_customers(tx.connection, corp_id, dissolved)
     if owners:
         await db.assign(tx.connection, corp_id, owners)
-    if edges:
-        await db.replace_conflicts(tx.connection, corp_id, ids, result.refused)
+    if there.degrees:
+        await db.replace_conflicts(tx.connection, corp_id, sorted(locked), result.refused)
     if newly_quarantined:
         changed.append(("", newly_quarantined))
     versions = await db.next_versions(tx.connection, len(changed))

@@ -1,4 +1,4 @@
-"""Customers as frontends read them. `own` confines to the scope of a member (chassis.kernel.scope)."""
+"""Customers as frontends read them. `followers`: only customers whom one of these members follows; None for all."""
 
 from __future__ import annotations
 
@@ -8,12 +8,89 @@ from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 from chassis.projection import Projection
 
-FOLLOWED = (
-    "exists (select 1 from relations r join identifiers i on i.corp_id = r.corp_id and i.identifier_id = r.contact_id"
-    " where r.corp_id = c.corp_id and r.alive and i.customer_id = c.customer_id and r.userid in "
-    + visible_staff("staff", "$1", "$3")
-    + ")"
-)
+# Living relations of a scope up to which a page begins at them; a larger scope is so dense among the customers that a
+# page is found sooner by going through these.
+NARROW = 20_000
+# Behind every customer id.
+LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+FOLLOWERS = f"""
+select userid
+from {visible_staff("staff", "$1", "$2")} as visible(userid)
+"""
+
+RELATIONS = """
+select count(*)
+from (
+    select
+    from unnest($2::text[]) as follower(userid)
+    cross join lateral (
+        select
+        from relations r
+        where r.corp_id = $1
+          and r.userid = follower.userid
+          and r.alive
+        offset 0
+    ) followed
+    limit $3
+) few
+"""
+
+ALL = """
+select customer_id
+from customers
+where corp_id = $1
+  and customer_id < $2
+  and merged_into is null
+order by customer_id desc
+limit $3
+"""
+
+# From the members' living relations to their customers, by index at each step: the laterals with their offsets leave
+# the planner no choice, since it cannot guess how few relations there are.
+OF_FEW = """
+select distinct theirs.customer_id
+from unnest($4::text[]) as follower(userid)
+cross join lateral (
+    select contact_id
+    from relations r
+    where r.corp_id = $1
+      and r.userid = follower.userid
+      and r.alive
+    offset 0
+) followed
+cross join lateral (
+    select customer_id
+    from identifiers i
+    where i.corp_id = $1
+      and i.identifier_id = followed.contact_id
+    offset 0
+) theirs
+where theirs.customer_id < $2
+order by theirs.customer_id desc
+limit $3
+"""
+
+# From the newest customer on, asking of each whether one of the members follows them.
+OF_MANY = """
+select c.customer_id
+from customers c
+cross join lateral (
+    select
+    from identifiers i
+    join relations r on (r.corp_id, r.contact_id) = (i.corp_id, i.identifier_id)
+    where i.corp_id = c.corp_id
+      and i.customer_id = c.customer_id
+      and r.userid = any($4)
+      and r.alive
+    limit 1
+) followed
+where c.corp_id = $1
+  and c.customer_id < $2
+  and c.merged_into is null
+order by c.customer_id desc
+limit $3
+"""
 
 # What orders are worth, as commerce last said.
 ORDER_VALUES = Projection(
@@ -23,76 +100,147 @@ ORDER_VALUES = Projection(
 )
 
 
-async def page(connection: Connection, corp_id: str, own: str | None, before: str | None, limit: int) -> list[str]:
+async def followers(connection: Connection, corp_id: str, me: str | None) -> list[str] | None:
+    """The members whose customers the member `me` sees; None when there is no such bound."""
+    if me is None:
+        return None
+    return sorted({row["userid"] for row in await connection.fetch(FOLLOWERS, corp_id, me)})
+
+
+async def page(
+    connection: Connection, corp_id: str, followers: Sequence[str] | None, before: str | None, limit: int
+) -> list[str]:
     """Customer ids, newest first."""
-    rows = await connection.fetch(
-        "select c.customer_id from customers c where c.corp_id = $1 and c.merged_into is null"
-        f" and ($2::uuid is null or c.customer_id < $2) and ($3::text is null or {FOLLOWED})"
-        " order by c.customer_id desc limit $4",
-        corp_id,
-        before,
-        own,
-        limit,
-    )
+    where = (corp_id, before or LAST, limit)
+    if followers is None:
+        rows = await connection.fetch(ALL, *where)
+    else:
+        relations = await connection.fetchval(RELATIONS, corp_id, followers, NARROW + 1)
+        rows = await connection.fetch(OF_FEW if relations <= NARROW else OF_MANY, *where, followers)
     return [row["customer_id"] for row in rows]
 
 
-# A customer `c` with what belongs to it. created_at; orders paid and their net worth; identifiers: (kind, id, sealed
-# value, sealed name or null); relations: (userid, added_at, ended_at or null).
-WHOLE = (
-    "select c.customer_id, c.created_at, v.orders, v.net, i.identifiers, r.relations from customers c"
-    " cross join lateral (select count(*) filter (where o.paid_fen is not null) as orders,"
-    "  coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net from identifiers b"
-    "  join order_values o on (o.corp_id, o.buyer_id) = (b.corp_id, b.identifier_id)"
-    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) v"
-    " cross join lateral (select array_agg((b.kind, b.identifier_id, b.sealed, n.sealed_name)"
-    "  order by b.kind, b.identifier_id) as identifiers from identifiers b"
-    "  left join contacts n on (n.corp_id, n.contact_id) = (b.corp_id, b.identifier_id)"
-    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id) i"
-    " cross join lateral (select array_agg((f.userid, f.added_at, f.ended_at) order by f.added_at, f.userid)"
-    "  as relations from identifiers b join relations f on (f.corp_id, f.contact_id) = (b.corp_id, b.identifier_id)"
-    "  where b.corp_id = c.corp_id and b.customer_id = c.customer_id and f.added_at is not null) r"
-    " where c.corp_id = $1 and c.merged_into is null and "
-)
-
-
-async def get(connection: Connection, corp_id: str, customer_id: str, own: str | None) -> Row | None:
-    """The customer that lives under this id now, whole, if the caller may see it."""
-    row: Row | None = await connection.fetchrow(
-        f"{WHOLE} ($3::text is null or {FOLLOWED}) and c.customer_id ="
-        " coalesce((select merged_into from customers where corp_id = $1 and customer_id = $2), $2)",
+async def living(connection: Connection, corp_id: str, customer_id: str) -> str | None:
+    """The id under which the customer lives now."""
+    found: str | None = await connection.fetchval(
+        """
+        select coalesce(merged_into, customer_id)
+        from customers
+        where corp_id = $1
+          and customer_id = $2
+        """,
         corp_id,
         customer_id,
-        own,
     )
-    return row
+    return found
 
 
-async def whole(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """Customers by id, in one statement however many there are."""
-    rows = await connection.fetch(f"{WHOLE} c.customer_id = any($2::uuid[])", corp_id, ids)
+async def is_followed(connection: Connection, corp_id: str, customer_id: str, followers: Sequence[str]) -> bool:
+    return bool(
+        await connection.fetchval(
+            """
+            select true
+            from identifiers i
+            join relations r on (r.corp_id, r.contact_id) = (i.corp_id, i.identifier_id)
+            where i.corp_id = $1
+              and i.customer_id = $2
+              and r.userid = any($3)
+              and r.alive
+            limit 1
+            """,
+            corp_id,
+            customer_id,
+            followers,
+        )
+    )
+
+
+async def worths(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """Customer → created_at, and the orders they paid: how many, and their net worth in fen."""
+    rows = await connection.fetch(
+        """
+        select c.customer_id, c.created_at, worth.orders, worth.net_fen
+        from customers c
+        cross join lateral (
+            select count(*) filter (where o.paid_fen is not null) as orders,
+                coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net_fen
+            from identifiers i
+            join order_values o on (o.corp_id, o.buyer_id) = (i.corp_id, i.identifier_id)
+            where i.corp_id = c.corp_id
+              and i.customer_id = c.customer_id
+        ) worth
+        where c.corp_id = $1
+          and c.customer_id = any($2::uuid[])
+          and c.merged_into is null
+        """,
+        corp_id,
+        ids,
+    )
     return {row["customer_id"]: row for row in rows}
+
+
+async def identifiers_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
+    """The customers' identifiers, in order, each with the contact's sealed name where there is one."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select i.customer_id, i.kind, i.identifier_id, i.sealed, n.sealed_name
+        from identifiers i
+        left join contacts n on (n.corp_id, n.contact_id) = (i.corp_id, i.identifier_id)
+        where i.corp_id = $1
+          and i.customer_id = any($2::uuid[])
+        order by i.kind, i.identifier_id
+        """,
+        corp_id,
+        ids,
+    )
+    return rows
+
+
+async def relations_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
+    """The customers' follow relations, oldest first."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select i.customer_id, r.userid, r.added_at, r.ended_at
+        from identifiers i
+        join relations r on (r.corp_id, r.contact_id) = (i.corp_id, i.identifier_id)
+        where i.corp_id = $1
+          and i.customer_id = any($2::uuid[])
+          and r.added_at is not null
+        order by r.added_at, r.userid
+        """,
+        corp_id,
+        ids,
+    )
+    return rows
 
 
 async def figures(connection: Connection, corp_id: str, accounts: Sequence[str]) -> Row:
     row = await connection.fetchrow(
-        "select count(*) as identifiers, count(distinct customer_id) as people,"
-        " count(*) filter (where kind = any($2) and customer_id is not null)"
-        " - count(distinct customer_id) filter (where kind = any($2)) as merges,"
-        " (select count(*) from conflicts where corp_id = $1) as conflicts,"
-        " (select count(*) from relations where corp_id = $1 and alive) as living"
-        " from identifiers where corp_id = $1",
+        """
+        select count(*) as identifiers,
+            count(distinct customer_id) as people,
+            count(*) filter (where kind = any($2) and customer_id is not null)
+                - count(distinct customer_id) filter (where kind = any($2)) as merges,
+            (select count(*) from conflicts where corp_id = $1) as conflicts,
+            (select count(*) from relations where corp_id = $1 and alive) as living
+        from identifiers
+        where corp_id = $1
+        """,
         corp_id,
         list(accounts),
     )
-    assert row is not None, "an aggregate or an insert always returns its row"
+    assert row is not None, "an aggregate always returns its row"
     return row
 
 
 async def count_unknown(connection: Connection, corp_id: str, event: str, change_type: str, seen: int) -> None:
     await connection.execute(
-        "insert into unknown_events as u (corp_id, event, change_type, seen) values ($1, $2, $3, $4)"
-        " on conflict (corp_id, event, change_type) do update set seen = u.seen + excluded.seen",
+        """
+        insert into unknown_events as u (corp_id, event, change_type, seen)
+        values ($1, $2, $3, $4)
+        on conflict (corp_id, event, change_type) do update
+        set seen = u.seen + excluded.seen
+        """,
         corp_id,
         event,
         change_type,

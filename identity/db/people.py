@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.pool import Connection, Row
-from identity.domain.people import CROWD, Edge
+from identity.domain.people import CROWD, Edge, Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,18 @@ class NewIdentifier:
     sealed: bytes
     first_seen: datetime
     customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An edge, and the fact that says it."""
+
+    edge: Edge
+    fact_id: str
+
+    @property
+    def pair(self) -> Pair:
+        return self.edge.a, self.edge.b
 
 
 async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, datetime]:
@@ -37,20 +49,33 @@ async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[
     return {row["identifier_id"]: row["first_seen"] for row in rows}
 
 
-async def known_edges(connection: Connection, corp_id: str, edges: Iterable[Edge]) -> dict[tuple[str, str], datetime]:
-    wanted = list(edges)
+async def known_edges(connection: Connection, corp_id: str, pairs: Iterable[Pair], source: str) -> dict[Pair, Row]:
+    """Those that are known: at; `said` whether this source has said so; `doubted` whether some evidence is revoked."""
+    wanted = sorted(pairs)
     rows = await connection.fetch(
         """
-        select from_id, to_id, at
-        from edges
-        where corp_id = $1
-          and (from_id, to_id) in (select * from unnest($2::uuid[], $3::uuid[]))
+        select e.from_id, e.to_id, e.at,
+            e.source = $4 or exists (
+                select
+                from edge_evidence v
+                where (v.corp_id, v.a_id, v.b_id, v.source) = ($1, e.from_id, e.to_id, $4)
+            ) as said,
+            exists (
+                select
+                from edge_evidence v
+                where (v.corp_id, v.a_id, v.b_id) = ($1, e.from_id, e.to_id)
+                  and v.revoked_at is not null
+            ) as doubted
+        from edges e
+        where e.corp_id = $1
+          and (e.from_id, e.to_id) in (select * from unnest($2::uuid[], $3::uuid[]))
         """,
         corp_id,
-        [edge.a for edge in wanted],
-        [edge.b for edge in wanted],
+        [a for a, _ in wanted],
+        [b for _, b in wanted],
+        source,
     )
-    return {(row["from_id"], row["to_id"]): row["at"] for row in rows}
+    return {(row["from_id"], row["to_id"]): row for row in rows}
 
 
 async def add_identifiers(connection: Connection, corp_id: str, new: Iterable[NewIdentifier]) -> list[str]:
@@ -105,6 +130,7 @@ async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) ->
                 from edges
                 where corp_id = $1
                   and from_id = r.id
+                  and revoked_at is null
                 offset 0
             ) step
             -- A crowd is quarantined, and has more links than are looked at.
@@ -138,6 +164,21 @@ async def lock_identifiers(connection: Connection, corp_id: str, ids: Sequence[s
           and identifier_id = any($2::uuid[])
         order by identifier_id
         for update
+        """,
+        corp_id,
+        ids,
+    )
+    return {row["identifier_id"]: row for row in rows}
+
+
+async def read_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """kind and quarantined of each, as it is now and unlocked."""
+    rows = await connection.fetch(
+        """
+        select identifier_id, kind, quarantined
+        from identifiers
+        where corp_id = $1
+          and identifier_id = any($2::uuid[])
         """,
         corp_id,
         ids,
@@ -180,34 +221,55 @@ async def see(connection: Connection, corp_id: str, seen: Mapping[str, datetime]
     )
 
 
-async def add_edges(connection: Connection, corp_id: str, edges: Iterable[Edge], source: str) -> None:
-    both_ways = sorted(pair for edge in edges for pair in ((edge.a, edge.b, edge.at), (edge.b, edge.a, edge.at)))
+async def add_edges(connection: Connection, corp_id: str, said: Iterable[Said], source: str) -> None:
+    """Edges, both ways, with their evidence. Not for those of which some evidence is revoked."""
+    ordered = sorted(said, key=lambda one: (one.edge.a, one.edge.b))
     await connection.execute(
         """
+        with said (a, b, fact_id, at) as (
+            select *
+            from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[])
+        ),
+        kept as (
+            insert into edge_evidence as v (corp_id, a_id, b_id, source, fact_id, at)
+            select $1, a, b, $6, fact_id, at
+            from said
+            on conflict (corp_id, a_id, b_id, source) do update
+            set fact_id = excluded.fact_id, at = excluded.at
+            where (excluded.at, excluded.fact_id) < (v.at, v.fact_id)
+        )
         insert into edges as e (corp_id, from_id, to_id, at, source)
-        select $1, a, b, at, $5
-        from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as t(a, b, at)
+        select $1, one, other, at, $6
+        from (select a as one, b as other, at from said union all select b, a, at from said) both_ways
+        order by one, other
         on conflict (corp_id, from_id, to_id) do update
         set at = excluded.at
         where excluded.at < e.at
         """,
         corp_id,
-        [a for a, _, _ in both_ways],
-        [b for _, b, _ in both_ways],
-        [at for _, _, at in both_ways],
+        [one.edge.a for one in ordered],
+        [one.edge.b for one in ordered],
+        [one.fact_id for one in ordered],
+        [one.edge.at for one in ordered],
         source,
     )
 
 
 async def links_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    """from_id, to_id and at of every edge that begins at one of the identifiers, wherever it leads; each edge lies
-    both ways."""
+    """from_id, to_id, at and is_revoked of every edge that begins at one of the identifiers, wherever it leads; each
+    edge lies both ways. And, with is_apart, pairs that are declared to be two people, one way."""
     rows: Sequence[Row] = await connection.fetch(
         """
-        select from_id, to_id, at
+        select from_id, to_id, at, revoked_at is not null as is_revoked, false as is_apart
         from edges
         where corp_id = $1
           and from_id = any($2::uuid[])
+        union all
+        select a_id, b_id, declared_at, false, true
+        from separations
+        where corp_id = $1
+          and a_id = any($2::uuid[])
+          and undone_at is null
         """,
         corp_id,
         ids,

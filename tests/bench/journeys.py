@@ -41,6 +41,8 @@ async def _welcomes(suite: Suite, pace: int) -> dict[str, Any]:
     async with Client(suite, corp_id) as client:
         codes = await set_up(client)
         await client.drained(120)
+        # One app is told, as in every measurement before.
+        await client.sandbox("/sandbox/app", {"corp_id": corp_id, "agent_id": 1000003, "visible": []})
         await client.sandbox("/sandbox/faults", FAULTS)
         since, began, scans = time.time(), time.monotonic(), []
         try:

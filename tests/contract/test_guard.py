@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import asyncpg
 import grpc
 import pytest
-import pytest_asyncio
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 from prometheus_client import REGISTRY
 
-from chassis.errors import NotFound
-from chassis.kernel.caller import Caller, caller
-from chassis.rpc import Server, call_metadata, channel
+from chassis.kernel.caller import Caller
+from chassis.rpc import Server, call_metadata
+from tests.contract.served import KEY, ROWS, Sample
 
-KEY = "k" * 16
 ADMIN = Caller("ww1", "boss", "ADMIN")
 GUIDE = Caller("ww1", "guide", "FRONTLINE")
-ROWS = ["their customer", "another's customer"]
-
-
-class Sample:
-    """A servicer as people write them, with the faults that a guard is there for."""
-
-    def __init__(self, pb: Any) -> None:
-        self._pb = pb
-
-    async def _rows(self, how: str) -> list[str]:
-        me = caller()
-        if how == "careful":
-            return ROWS[:1] if me.confined_to else ROWS
-        if how == "careful elsewhere":
-            return await asyncio.create_task(self._rows("careful"))
-        if how == "absent":
-            raise NotFound("ROW_NOT_FOUND", field="how")
-        if how == "slow":
-            raise asyncpg.QueryCanceledError("canceling statement due to statement timeout")
-        if how == "outage":
-            raise ConnectionResetError
-        if how == "bug":
-            raise KeyError("secret")
-        return ROWS  # careless
-
-    async def ListRows(self, request: Any, context: Any) -> Any:
-        return self._pb.ListRowsResponse(rows=await self._rows(request.how))
-
-    async def CreateRow(self, request: Any, context: Any) -> Any:
-        return self._pb.CreateRowResponse(row=request.row)
-
-    async def StreamRows(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if request.how == "late":
-            yield self._pb.StreamRowsResponse(row=str(caller().confined_to))
-            raise NotFound("ROW_NOT_FOUND")
-        for row in await self._rows(request.how):
-            yield self._pb.StreamRowsResponse(row=row)
-
-    async def CountRows(self, requests: Any, context: Any) -> Any:
-        caller()
-        return self._pb.CountRowsResponse(count=len([one async for one in requests]))
-
-    async def EchoRows(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        caller()
-        async for one in requests:
-            yield self._pb.EchoRowsResponse(row=one.row)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(sample: Path) -> AsyncIterator[Any]:
-    from bihuan.sample.v1 import sample_service_pb2, sample_service_pb2_grpc
-
-    server = Server(KEY, "127.0.0.1", 0)
-    server.add(sample_service_pb2_grpc.add_SampleServiceServicer_to_server, Sample(sample_service_pb2))
-    await server.start()
-    async with channel(f"127.0.0.1:{server.port}") as opened:
-        yield SimpleNamespace(pb=sample_service_pb2, stub=sample_service_pb2_grpc.SampleServiceStub(opened))
-    await server.stop()
 
 
 def reason(error: grpc.aio.AioRpcError) -> str:

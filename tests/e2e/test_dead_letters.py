@@ -24,7 +24,7 @@ from tests.waiting import until
 BROKEN = b"\xff\xff"
 
 
-async def buried(client: Client, service: str, fact_id: str) -> list[dict[str, Any]]:
+async def waiting(client: Client, service: str, fact_id: str) -> list[dict[str, Any]]:
     listed = await client.get(f"/api/v1/services/{service}/dead-letters", pageSize="200")
     return [one for one in listed["deadLetters"] if one["factId"] == fact_id]
 
@@ -34,7 +34,7 @@ async def test_listed_inspected_and_replayed_by_rest(admin: Client, suite: Suite
     bus = await nats.connect(suite.home.nats_url(suite.ports))
     await bus.jetstream().publish(fact.subject, BROKEN, headers=fact.headers)
     await bus.close()
-    (letter,) = await until(lambda: buried(admin, "identity", "broken-1"))
+    (letter,) = await until(lambda: waiting(admin, "identity", "broken-1"))
     assert letter["reason"] == "FACT_UNDECODABLE"
     assert letter["type"] == "bihuan.wecom.v1.ContactEdited"
     path = f"/api/v1/services/identity/dead-letters/{letter['durable']}/broken-1"
@@ -42,10 +42,10 @@ async def test_listed_inspected_and_replayed_by_rest(admin: Client, suite: Suite
     assert base64.b64decode(whole["payload"]) == BROKEN
     assert whole["fact"] == ""
     replayed = await admin.post("/api/v1/services/identity/dead-letters:replay", {"factIds": ["broken-1"]})
-    assert replayed == {"replayed": "1"}
+    assert replayed == {"replayed": "1", "remaining": "0"}
     # It is still broken, so it comes back, once.
-    await until(lambda: _buried_after(admin, letter["at"]))
-    assert len(await buried(admin, "identity", "broken-1")) == 1
+    await until(lambda: _came_back_after(admin, letter["at"]))
+    assert len(await waiting(admin, "identity", "broken-1")) == 1
     for path, status in (
         ("/api/v1/services/nobody/dead-letters", 404),
         (f"/api/v1/services/identity/dead-letters/{letter['durable']}/other", 404),
@@ -54,8 +54,8 @@ async def test_listed_inspected_and_replayed_by_rest(admin: Client, suite: Suite
         assert await admin.status(path) == status
 
 
-async def _buried_after(client: Client, at: str) -> bool:
-    return any(one["at"] > at for one in await buried(client, "identity", "broken-1"))
+async def _came_back_after(client: Client, at: str) -> bool:
+    return any(one["at"] > at for one in await waiting(client, "identity", "broken-1"))
 
 
 async def test_what_has_become_right_is_taken_by_a_replay(admin: Client, suite: Suite) -> None:
@@ -77,7 +77,7 @@ async def test_what_has_become_right_is_taken_by_a_replay(admin: Client, suite: 
     await youzan_message(admin, suite, "trade_TradePaid", order("200.00"), 3)
     await admin.drained(20)
     replayed = await admin.post("/api/v1/services/commerce/dead-letters:replay", {"factIds": [letter["factId"]]})
-    assert replayed == {"replayed": "1"}
+    assert replayed == {"replayed": "1", "remaining": "0"}
     await admin.drained(20)
     assert not await letters()
     shown = (await admin.get("/api/v1/malls/yz-main/orders/E-dead"))["order"]
@@ -92,7 +92,7 @@ async def test_another_corp_sees_none_of_them(suite: Suite, admin: Client, other
     path = f"/api/v1/services/identity/dead-letters/{mine[0]['durable']}/{mine[0]['factId']}"
     assert (await call(others, suite, "GET", path, None))[0] == 404
     everything = await others.post("/api/v1/services/identity/dead-letters:replay", {})
-    assert everything == {"replayed": "0"}
+    assert everything == {"replayed": "0", "remaining": "0"}
 
 
 async def test_listed_by_command(suite: Suite, admin: Client) -> None:

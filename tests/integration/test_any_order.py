@@ -23,13 +23,13 @@ from commerce import consumers as commerce
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from tests import facts as f
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 from tests.marking import attribution_queue, work_off
 from tests.unit.identity import referee
 
 Rooms = Callable[[str], Any]
 Projection = Callable[[Room], Awaitable[Any]]
-EXAMPLES = 12
+EXAMPLES = examples(12)
 
 
 def route(durables: tuple[Durable, ...], stream: list[Received]) -> list[tuple[Durable, Received]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from bihuan.commerce.v1.facts_pb2 import BuyerIdentified
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chassis.effects import EffectWorker, OneByOne
+from chassis.errors import Invalid
+from chassis.kernel.corps import Corps, Mall
 from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
 from identity import consumers as identity
@@ -17,7 +21,7 @@ from identity.app.contacts import ContactReads
 from identity.app.people import JUDGED, Judging
 from tests import facts as f
 from tests.conftest import CORP, Room, received
-from tests.integration.test_any_order import numbered, same_whatever_the_order, who_is_who
+from tests.integration.test_any_order import corps, numbered, same_whatever_the_order, who_is_who
 
 Rooms = Callable[..., Any]
 
@@ -123,3 +127,39 @@ async def test_a_customer_is_as_old_as_the_first_that_was_heard_of_them(rooms: R
         await room.take(durable, [received(f.linked([contact, shop], 20), "2")])
         await room.take(identity.CONTACTS, [received(f.edited(1, "anna", 10), "3")])
         assert [row["created_at"] for row in await room.rows("select created_at from customers")] == [f.at(10)]
+
+
+async def test_a_scope_that_is_not_configured_changes_nothing(rooms: Rooms) -> None:
+    durable = next(one for one in identity.durables(corps()) if BuyerIdentified in one.types)
+    foreign = f.linked([("yz_open_id", 1), ("unionid", 1)], 1)
+    foreign.identifiers[1].scope = "another-subject"
+    async with rooms("identity") as room:
+        with pytest.raises(Invalid) as refusal:
+            await room.take(durable, [received(foreign, "1")])
+        assert (refusal.value.reason, refusal.value.field) == ("SCOPE_UNKNOWN", "identifiers[1].scope")
+        assert "identifiers[1].scope" in repr(refusal.value), "its dead letter does not name the field"
+        assert not await room.rows("select from identifiers")
+        assert not await room.rows("select from inbox")
+        # The usual scope is always known.
+        await room.take(durable, [received(f.linked([("yz_open_id", 1), ("unionid", 1)], 1), "2")])
+        assert len(await room.rows("select from identifiers")) == 2
+
+
+async def test_a_scope_is_kept_with_its_identifier(rooms: Rooms) -> None:
+    mall = Mall(
+        id="outlet",
+        platform="youzan",
+        api_base="http://x",
+        unionid_scope="outlet",
+        kdt_id="1",
+        client_id="c",
+        client_secret="s",
+    )
+    corp = corps().get(CORP).model_copy(update={"mall": (mall,)})
+    durable = next(one for one in identity.durables(Corps((corp,))) if BuyerIdentified in one.types)
+    linked = f.linked([("yz_open_id", 1), ("unionid", 1)], 1)
+    linked.identifiers[1].scope = "outlet"
+    async with rooms("identity") as room:
+        await room.take(durable, [received(linked, "1")])
+        rows = await room.rows("select kind, scope from identifiers order by kind")
+        assert [(row["kind"], row["scope"]) for row in rows] == [("unionid", "outlet"), ("yz_open_id", "")]

@@ -46,6 +46,8 @@ class SlowWeCom:
                 self.reads += 1
                 await asyncio.sleep(0.2)
                 config_id = body["config_id"]
+                if config_id == "other0":  # deleted since it was listed
+                    return web.json_response({"errcode": 41044, "errmsg": "invalid config_id"})
                 return web.json_response(
                     {"errcode": 0, "contact_way": {"config_id": config_id, **self.ways[config_id]}}
                 )

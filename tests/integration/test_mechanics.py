@@ -24,8 +24,8 @@ from chassis.outbox import Outbox
 from chassis.pool import open_pool
 from chassis.schema import CHASSIS, migrate, read_folder
 from chassis.sealing import Sealer
+from chassis.shared_token import SharedToken
 from chassis.wecom import budget
-from chassis.wecom.token import Token
 from deploy.local import postgres as local_postgres
 from deploy.local.home import SERVICES
 from identity.app.staff import Department, Member, Staff
@@ -210,13 +210,13 @@ async def test_replicas_share_one_token_refresh(jetstream: JetStreamContext, sea
         await asyncio.sleep(0.05)
         return f"token{len(fetched)}", 7200.0
 
-    replicas = [Token(jetstream, sealer, CORP, "secret", fetch) for _ in range(5)]
+    replicas = [SharedToken(jetstream, sealer, CORP, "secret", fetch, bucket="wecom-tokens") for _ in range(5)]
     assert set(await asyncio.gather(*(replica.get() for replica in replicas))) == {"token1"}
     assert len(fetched) == 1
-    await replicas[0].invalidate("token1")
-    await replicas[1].invalidate("token1")
+    replicas[0].invalidate("token1")
+    replicas[1].invalidate("token1")
     assert set(await asyncio.gather(*(replica.get() for replica in replicas[:2]))) == {"token2"}
-    await replicas[2].invalidate("token1")
+    replicas[2].invalidate("token1")
     assert await replicas[0].get() == "token2", "a replica with an old failure must not drop the new token"
     assert len(fetched) == 2
 

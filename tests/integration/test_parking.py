@@ -12,7 +12,7 @@ from chassis import dead_letters, parking
 from chassis.dead_letters.replay import replay_all
 from chassis.facts import Received
 from chassis.outbox import Tx
-from chassis.parking import POISONS_IN_A_ROW, STORM_POISONS
+from chassis.parking import POISONS_IN_A_ROW, STORM_POISONS, TIMEOUTS_IN_A_ROW
 from tests.conftest import CORP, Room
 from tests.integration.feeding import Running, recorder
 from tests.waiting import until
@@ -211,6 +211,40 @@ async def test_one_fact_that_never_ends_in_time_is_a_dead_letter(rooms: Rooms, j
         assert await room.rows("select fact_id, reason from dead_letters") == [
             {"fact_id": "t-endless-3", "reason": "TIMED_OUT"}
         ]
+
+
+async def test_a_corp_whose_facts_never_end_in_time_is_parked_while_others_go_on(
+    rooms: Rooms, jetstream: JetStreamContext
+) -> None:
+    taken: list[str] = []
+
+    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
+        await tx.connection.execute("set local statement_timeout = '100ms'")
+        if any(fact.corp_id == OTHER for fact in facts):
+            await tx.connection.execute("select pg_sleep(2)")
+        taken.extend(fact.id for fact in facts)
+
+    async with rooms("identity") as room, Running(room, jetstream, "t-slow", handle) as running:
+        await running.send(range(20), corp_id=OTHER)
+        await running.send(range(20, 40), corp_id=CORP)
+        await until(lambda: len(taken) == 20, seconds=30)
+        await until(lambda: parked(room), seconds=60)
+        await until(running.settled, seconds=30)
+        assert len(await letters(room)) == TIMEOUTS_IN_A_ROW
+        assert len(await kept(room)) == 20 - TIMEOUTS_IN_A_ROW
+        assert sorted(taken) == [f"t-slow-{number}" for number in range(20, 40)]
+
+
+async def test_a_store_that_is_slow_for_everybody_parks_nobody(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    async def handle(tx: Tx, facts: Sequence[Received]) -> None:
+        await tx.connection.execute("set local statement_timeout = '50ms'")
+        await tx.connection.execute("select pg_sleep(2)")
+
+    async with rooms("identity") as room, Running(room, jetstream, "t-crawl", handle) as running:
+        await running.send(2 * TIMEOUTS_IN_A_ROW)
+        await until(running.settled, seconds=60)
+        assert len(await letters(room)) == 2 * TIMEOUTS_IN_A_ROW
+        assert await parked(room) == []
 
 
 async def test_a_lock_time_out_is_an_outage(rooms: Rooms, jetstream: JetStreamContext) -> None:

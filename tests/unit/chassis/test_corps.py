@@ -9,6 +9,7 @@ import pytest
 
 from chassis.errors import Invalid
 from chassis.kernel.corps import Corp, Corps
+from tests.conftest import ROOT
 
 CORP = """
 [[corp]]
@@ -87,6 +88,11 @@ def test_a_scope_that_is_not_configured_is_refused_by_name(tmp_path: Path) -> No
 def test_a_wrong_file_is_refused_at_start(tmp_path: Path, parts: tuple[str, ...], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         load(tmp_path, CORP, *parts)
+
+
+def test_the_example_is_right() -> None:
+    corp = next(iter(Corps.load(ROOT / "docs/corps.example.toml")))
+    assert [mall.scope_of("yz_open_id") for mall in corp.mall] == ["", "outlet"]
 
 
 def test_a_malls_secrets_are_not_shown(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""Customer lists at scale: what a page reads is bounded by the page and the scope, never by the corp."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from bihuan.identity.v1 import customer_service_pb2 as pb
+
+from chassis.errors import NotFound
+from chassis.kernel import caller
+from chassis.sealing import Sealer
+from identity.db import customers as db
+from identity.rpc.customers import CustomerServicer
+from tests.conftest import CORP, Room
+
+Rooms = Callable[..., Any]
+CUSTOMERS = 100_000
+# Customer n has contact n and a shop account; contact n is followed by guide n mod 100, the first ten also by `few`.
+FILL = """
+insert into customers (corp_id, customer_id, created_at)
+select $1, lpad(to_hex(n), 32, '0')::uuid, timestamptz '2026-01-01'
+from generate_series(1, $2) n;
+insert into identifiers (corp_id, identifier_id, kind, sealed, customer_id, first_seen)
+select $1, md5(kind || n)::uuid, kind, ''::bytea, lpad(to_hex(n), 32, '0')::uuid, timestamptz '2026-01-01'
+from generate_series(1, $2) n, unnest(array['external_userid', 'yz_open_id']) kind;
+insert into relations (corp_id, contact_id, userid, alive, added_at, version)
+select $1, md5('external_userid' || n)::uuid, 'guide' || n % 100, true, timestamptz '2026-01-01', 1
+from generate_series(1, $2) n
+union all
+select $1, md5('external_userid' || n)::uuid, 'few', true, timestamptz '2026-01-01', 1
+from generate_series(1, 10) n;
+insert into staff (corp_id, userid, sealed_name, fingerprint, department_ids, active, version, within_department_ids,
+    managed_department_ids)
+select $1, userid, '', '', '{1}', true, 1, case when userid like 'guide%' then '{1}' else '{2}' end::bigint[],
+    case when userid = 'boss' then '{1}' else '{}' end::bigint[]
+from (select 'guide' || n from generate_series(0, 99) n union all values ('few'), ('boss'), ('nobody')) s(userid)
+"""
+
+
+async def fill(room: Room, sealer: Sealer, customers: int = CUSTOMERS) -> None:
+    for statement in FILL.split(";\n"):
+        arguments = (CORP, customers) if "$2" in statement else (CORP,)
+        await room.pool.execute(statement, *arguments)
+    await room.pool.execute(
+        "update identifiers set sealed = $1 where kind = 'external_userid'", sealer.seal(CORP, "wm")
+    )
+    await room.pool.execute("vacuum analyze")
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+async def rows_read(room: Room, sql: str, *arguments: Any) -> float:
+    """Rows that the statement's plan takes from tables and indexes, whatever the parameters; none of them whole."""
+    async with room.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local plan_cache_mode = force_generic_plan")
+        explained = await connection.fetchval(f"explain (analyze, timing off, format json) {sql}", *arguments)
+    found = list(nodes(json.loads(explained)[0]["Plan"]))
+    assert not [node for node in found if node["Node Type"] == "Seq Scan" and node["Relation Name"] != "staff"]
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in found
+        if "Relation Name" in node
+    )
+
+
+async def test_a_page_reads_what_it_shows(rooms: Rooms, sealer: Sealer) -> None:
+    async with rooms("identity") as room:
+        await fill(room, sealer)
+        middle = f"{CUSTOMERS // 2:032x}"
+        guides = [f"guide{n}" for n in range(100)]
+        assert await rows_read(room, db.ALL, CORP, middle, 50) <= 60
+        assert await rows_read(room, db.OF_FEW, CORP, db.LAST, 50, ["few"]) <= 30
+        assert await rows_read(room, db.OF_FEW, CORP, middle, 50, ["guide1"]) <= 2 * CUSTOMERS // 100 + 50
+        assert await rows_read(room, db.OF_MANY, CORP, middle, 50, guides) <= 250
+        assert await rows_read(room, db.RELATIONS, CORP, guides, db.NARROW + 1) <= db.NARROW + 200
+
+        servicer = CustomerServicer(room.pool, sealer)
+        for userid, expected in (("few", 10), ("nobody", 0), ("guide7", CUSTOMERS // 100), ("boss", 2000)):
+            seen = await all_of(servicer, userid, expected)
+            assert seen == sorted(set(seen), reverse=True)
+            assert len(seen) == expected
+
+
+async def all_of(servicer: CustomerServicer, userid: str, most: int) -> list[str]:
+    """Pages through what the member sees, up to `most`."""
+    role = "MANAGER" if userid == "boss" else "FRONTLINE"
+    caller.enter({"bihuan-corp": CORP, "bihuan-userid": userid, "bihuan-role": role})
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = await servicer.ListCustomers(pb.ListCustomersRequest(page_size=200, page_token=token), None)
+        seen += [one.customer_id for one in page.customers]
+        token = page.next_page_token
+        if not token or (userid == "boss" and len(seen) >= most):
+            return seen
+
+
+@pytest.mark.parametrize("userid", ["few", "nobody"])
+async def test_a_customer_of_others_is_not_found(rooms: Rooms, sealer: Sealer, userid: str) -> None:
+    async with rooms("identity") as room:
+        await fill(room, sealer, 20)
+        servicer = CustomerServicer(room.pool, sealer)
+        role = {"bihuan-corp": CORP, "bihuan-userid": userid, "bihuan-role": "FRONTLINE"}
+        caller.enter(role)
+        with pytest.raises(NotFound):
+            await servicer.GetCustomer(pb.GetCustomerRequest(customer_id=f"{15:032x}"), None)
