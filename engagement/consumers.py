@@ -47,21 +47,32 @@ class Handlers:
         await welcomes.plan(tx, acquired, self._sealer, self._identifiers, patience)
 
     async def name_on_contact_read(self, tx: Tx, facts: Sequence[Received]) -> None:
-        newest: dict[tuple[str, str], ContactRead] = {}
-        for fact in facts:
-            key = (fact.corp_id, fact.message.contact.id)
-            if key not in newest or newest[key].version < fact.message.version:
-                newest[key] = fact.message
-        await names.save_contacts(tx.connection, [(*key, m.sealed_name, m.version) for key, m in newest.items()])
-        await expedite(tx.connection, welcomes.KIND, list(newest))
+        rows = [
+            {
+                "corp_id": fact.corp_id,
+                "contact_id": fact.message.contact.id,
+                "sealed_name": fact.message.sealed_name,
+                "version": fact.message.version,
+            }
+            for fact in facts
+        ]
+        await names.save_contacts(tx.connection, rows)
+        contacts = sorted({(row["corp_id"], row["contact_id"]) for row in rows})
+        await expedite(tx.connection, welcomes.KIND, contacts)
 
     async def name_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
-        newest: dict[tuple[str, str], StaffPlaced] = {}
-        for fact in facts:
-            key = (fact.corp_id, fact.message.userid)
-            if key not in newest or newest[key].version < fact.message.version:
-                newest[key] = fact.message
-        await names.save_staff(tx.connection, [(*key, m.sealed_name, m.version) for key, m in newest.items()])
+        await names.STAFF.save(
+            tx.connection,
+            [
+                {
+                    "corp_id": fact.corp_id,
+                    "userid": fact.message.userid,
+                    "sealed_name": fact.message.sealed_name,
+                    "version": fact.message.version,
+                }
+                for fact in facts
+            ],
+        )
 
     async def deliver_on_staff_alerted(self, tx: Tx, facts: Sequence[Received]) -> None:
         await self._deliver(tx, [_alerted(fact.message) for fact in facts])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.pool import Connection
+from chassis.projection import Projection
 
 Contact = tuple[str, str]
+
+CONTACTS = Projection("contacts", {"corp_id": "text", "contact_id": "uuid"}, {"sealed_name": "bytea"})
+STAFF = Projection("staff", {"corp_id": "text", "userid": "text"}, {"sealed_name": "bytea"})
 
 
 async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> set[Contact]:
@@ -30,29 +34,10 @@ async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> 
     return {(row["corp_id"], row["contact_id"]) for row in rows if row["known"]}
 
 
-async def save_contacts(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, contact, sealed_name, version), one per contact; the highest version wins."""
-    ordered = sorted(rows, key=lambda r: r[:2])
-    await lock_contacts(connection, [row[:2] for row in ordered])
-    await connection.execute(
-        "update contacts c set sealed_name = t.sealed_name, version = t.version"
-        " from unnest($1::text[], $2::uuid[], $3::bytea[], $4::bigint[])"
-        " as t(corp_id, contact_id, sealed_name, version)"
-        " where (c.corp_id, c.contact_id) = (t.corp_id, t.contact_id) and c.version < t.version",
-        *zip(*ordered, strict=True),
-    )
-
-
-async def save_staff(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, userid, sealed_name, version), one per member; the highest version wins."""
-    columns = list(zip(*sorted(rows, key=lambda r: r[:2]), strict=True))
-    await connection.execute(
-        "insert into staff as s (corp_id, userid, sealed_name, version)"
-        " select * from unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])"
-        " on conflict (corp_id, userid) do update set sealed_name = excluded.sealed_name,"
-        " version = excluded.version where s.version < excluded.version",
-        *columns,
-    )
+async def save_contacts(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The highest version wins."""
+    await lock_contacts(connection, sorted({(row["corp_id"], row["contact_id"]) for row in rows}))
+    await CONTACTS.save(connection, rows)
 
 
 async def sealed_contact(connection: Connection, corp_id: str, contact_ids: Sequence[str]) -> dict[str, bytes]:
