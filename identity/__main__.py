@@ -21,9 +21,9 @@ from identity.adapters.wecom import WeComBook
 from identity.app import contacts, staff
 from identity.app.access import Access
 from identity.app.contacts import ContactReads
+from identity.app.customers import JUDGED, Judging
 from identity.app.gaps import RelationGaps
 from identity.app.links import Links
-from identity.app.people import JUDGED, Judging
 from identity.app.policies import APPLIED, Applying, IdentifierPolicies
 from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff

@@ -22,10 +22,11 @@ from chassis.kernel.corps import Corps
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
-from identity.app.people import Observation, observe
+from identity.app.customers import Observation, observe
 from identity.app.relations import News, record
 from identity.app.renames import RenameNews
-from identity.db import customers
+from identity.db import unknown_events
+from identity.db.order_values import ORDER_VALUES
 from identity.domain.relations import FollowEvent
 from identity.domain.renames import Rename
 
@@ -78,7 +79,7 @@ async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
-    await customers.ORDER_VALUES.save(tx.connection, [_value(fact.corp_id, fact.message) for fact in facts])
+    await ORDER_VALUES.save(tx.connection, [_value(fact.corp_id, fact.message) for fact in facts])
 
 
 def _value(corp_id: str, message: OrderAttributed) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _rename_in(message: wecom.AddressBookChanged) -> Rename | None:
 async def count_on_unknown_event(tx: Tx, facts: Sequence[Received]) -> None:
     counts = Counter((fact.corp_id, fact.message.event, fact.message.change_type) for fact in facts)
     for (corp_id, event, change_type), seen in sorted(counts.items()):
-        await customers.count_unknown(tx.connection, corp_id, event, change_type, seen)
+        await unknown_events.count(tx.connection, corp_id, event, change_type, seen)
 
 
 CONTACTS = Durable(

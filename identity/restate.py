@@ -11,7 +11,7 @@ from bihuan.identity.v1.facts_pb2 import ContactRead
 from chassis.outbox import Tx
 from chassis.restate import PAGE, Position, Restatement
 from identity.app import facts
-from identity.db import people
+from identity.db import identifiers
 from identity.db import relations as relations_db
 from identity.domain.relations import FollowEvent, spans_of
 
@@ -52,7 +52,7 @@ async def customers(tx: Tx, corp_id: str, after: Position, since: datetime | Non
     if since is not None:
         recent = await _recent(tx, corp_id, sorted(row["identifier_id"] for row in rows), since)
         groups = {customer: ids for customer, ids in groups.items() if not recent.isdisjoint(ids)}
-    versions = await people.next_versions(tx.connection, len(groups))
+    versions = await identifiers.next_versions(tx.connection, len(groups))
     for (customer_id, own), version in zip(sorted(groups.items()), versions, strict=True):
         tx.publish(facts.identifiers_assigned(corp_id, customer_id, own, version), corp_id=corp_id)
     return (ids[-1]["customer_id"],)
@@ -97,12 +97,12 @@ async def quarantined(tx: Tx, corp_id: str, after: Position, since: datetime | N
     )
     if not rows:
         return None
-    locked = await people.lock_identifiers(
+    locked = await identifiers.lock_identifiers(
         tx.connection, corp_id, [row["identifier_id"] for row in rows if row["quarantined"]]
     )
     ids = sorted(one for one, row in locked.items() if row["quarantined"])
     if ids:
-        (version,) = await people.next_versions(tx.connection, 1)
+        (version,) = await identifiers.next_versions(tx.connection, 1)
         tx.publish(facts.identifiers_assigned(corp_id, "", ids, version), corp_id=corp_id)
     return (rows[-1]["identifier_id"],)
 

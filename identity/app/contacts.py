@@ -19,7 +19,7 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import relations
-from identity.app.people import Observation, observe
+from identity.app.customers import Observation, observe
 from identity.db import contacts as db
 from identity.db import relations as relations_db
 from identity.domain.contacts import Contact, Follow, read

@@ -9,10 +9,10 @@ from uuid_utils import uuid7
 from chassis.errors import AlreadyExists, Invalid, NotFound
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
-from identity.app.people import judge
-from identity.db import evidence, people, policies
+from identity.app.customers import judge
+from identity.db import evidence, identifiers, policies
 from identity.db import separations as db
-from identity.domain.people import Pair
+from identity.domain.customers import Pair
 
 
 class Links:
@@ -57,7 +57,7 @@ class Links:
             async def write() -> None:
                 found.append(await evidence.set_revoked(tx.connection, corp_id, pair, source, by))
 
-            if len(await people.known_identifiers(tx.connection, corp_id, pair)) == 2:
+            if len(await identifiers.known_identifiers(tx.connection, corp_id, pair)) == 2:
                 await judge(tx, corp_id, pair, write)
             row = found[-1] if found else None
             if row is None:

@@ -1,12 +1,15 @@
-"""Customers as frontends read them. `followers`: only customers whom one of these members follows; None for all."""
+"""Customers: as identity keeps them, under their identifiers' locks, and as frontends read them.
+
+`followers`: only customers whom one of these members follows; None for all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
-from chassis.projection import Projection
 
 # Living relations of a scope up to which a page begins at them; a larger scope is so dense among the customers that a
 # page is found sooner by going through these.
@@ -92,12 +95,52 @@ order by c.customer_id desc
 limit $3
 """
 
-# What orders are worth, as commerce last said.
-ORDER_VALUES = Projection(
-    "order_values",
-    {"corp_id": "text", "mall_id": "text", "order_id": "text"},
-    {"buyer_id": "uuid", "paid_fen": "bigint", "refunded_fen": "bigint"},
-)
+
+async def save(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
+    """Customer → when the first of its identifiers was first seen."""
+    ids = sorted(created)
+    await connection.execute(
+        """
+        insert into customers (corp_id, customer_id, created_at)
+        select $1, *
+        from unnest($2::uuid[], $3::timestamptz[])
+        on conflict (corp_id, customer_id) do update
+        set created_at = excluded.created_at
+        """,
+        corp_id,
+        ids,
+        [created[one] for one in ids],
+    )
+
+
+async def merge(connection: Connection, corp_id: str, into: Mapping[str, str]) -> None:
+    """Loser → winner; what had been merged into a loser follows, so that a chain is always one step."""
+    losers = sorted(into)
+    await connection.execute(
+        """
+        update customers c
+        set merged_into = t.winner
+        from unnest($2::uuid[], $3::uuid[]) as t(loser, winner)
+        where c.corp_id = $1
+          and (c.customer_id = t.loser or c.merged_into = t.loser)
+        """,
+        corp_id,
+        losers,
+        [into[one] for one in losers],
+    )
+
+
+async def dissolve(connection: Connection, corp_id: str, ids: Iterable[str]) -> None:
+    """Customers who have no identifier any more, and those who had been merged into them."""
+    await connection.execute(
+        """
+        delete from customers
+        where corp_id = $1
+          and (customer_id = any($2::uuid[]) or merged_into = any($2::uuid[]))
+        """,
+        corp_id,
+        sorted(ids),
+    )
 
 
 async def followers(connection: Connection, corp_id: str, me: str | None) -> list[str] | None:
@@ -231,18 +274,3 @@ async def figures(connection: Connection, corp_id: str, accounts: Sequence[str])
     )
     assert row is not None, "an aggregate always returns its row"
     return row
-
-
-async def count_unknown(connection: Connection, corp_id: str, event: str, change_type: str, seen: int) -> None:
-    await connection.execute(
-        """
-        insert into unknown_events as u (corp_id, event, change_type, seen)
-        values ($1, $2, $3, $4)
-        on conflict (corp_id, event, change_type) do update
-        set seen = u.seen + excluded.seen
-        """,
-        corp_id,
-        event,
-        change_type,
-        seen,
-    )

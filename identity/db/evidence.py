@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chassis.pool import Connection, Row
-from identity.db.people import Said
-from identity.domain.people import Pair
+from identity.db.edges import Said
+from identity.domain.customers import Pair
 
 
 async def add(connection: Connection, corp_id: str, said: Iterable[Said], source: str) -> None:

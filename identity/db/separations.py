@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chassis.pool import Connection, Row
-from identity.domain.people import Pair
+from identity.domain.customers import Pair
 
 
 async def add(

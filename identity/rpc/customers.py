@@ -13,7 +13,7 @@ from chassis.moments import stamp
 from chassis.pool import Connection, Pool, Row
 from chassis.sealing import Sealer
 from identity.db import customers as db
-from identity.domain.people import ACCOUNTS
+from identity.domain.customers import ACCOUNTS
 
 
 class CustomerServicer(grpc_pb.CustomerServiceServicer):

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, timedelta
 from random import Random
@@ -144,7 +144,7 @@ async def _handler_pass(ground: Ground) -> dict[str, Any]:
             outbox = Outbox(pool, js, "acquisition")
 
             async def taken(pool: Pool = pool) -> bool:
-                return bool(await pool.fetchval("select count(*) from inbox") == FACTS)
+                return bool(await pool.fetchval("select count(*) from touches") == FACTS)
 
             began, before = time.monotonic(), time.process_time()
             async with consuming(js, {acquisition.DURABLES[0]: outbox}):
@@ -168,6 +168,7 @@ async def _loop(ground: Ground) -> dict[str, Any]:
         "commerce": commerce.durables(timedelta()),
     }
     best, ceiling, passes = 0.0, 0.0, 0.0
+    cost: dict[str, int] = {}
     for number in range(ROUNDS):
         async with AsyncExitStack() as stack:
             js = await stack.enter_async_context(jetstream(ground))
@@ -182,6 +183,7 @@ async def _loop(ground: Ground) -> dict[str, Any]:
                 infos = [await js.consumer_info(one.stream, one.name) for one in running]
                 return not any(info.num_pending or info.num_ack_pending for info in infos)
 
+            before = await _written(pools.values())
             began = time.monotonic()
             async with consuming(js, running):
                 await asyncio.sleep(0.5)
@@ -190,13 +192,30 @@ async def _loop(ground: Ground) -> dict[str, Any]:
                     await asyncio.sleep(0.3)  # what was committed last is perhaps only being published
                     if await settled():
                         break
-                taken = {s: await pool.fetchval("select count(*) from inbox") for s, pool in pools.items()}
+                given = {one.name: await _given(js, one) for one in running}
                 for outbox in outboxes.values():
                     await outbox.drain()
+            after = await _written(pools.values())
+            cost = {what: round((after[what] - before[what]) / ADDS) for what in after}
             best = max(best, ADDS / seconds)
-            passes = sum(taken.values()) / ADDS
+            passes = sum(given.values()) / ADDS
     row = _row(f"loop, {passes:.0f} passes an add", "adds/s", best, ceiling / passes)
-    return {**row, "all": {"taken": taken, "bare pass": round(ceiling)}}
+    return {**row, **cost, "all": {"given": {k: n for k, n in given.items() if n}, "bare pass": round(ceiling)}}
+
+
+async def _given(js: JetStreamContext, durable: Durable) -> int:
+    """Facts that the durable was given."""
+    info = await js.consumer_info(durable.stream, durable.name)
+    return int(info.delivered.consumer_seq) if info.delivered else 0
+
+
+async def _written(pools: Iterable[Pool]) -> dict[str, int]:
+    """Bytes of WAL that the server has written so far, and of disk that the services' databases take."""
+    written = {"wal_bytes_per_item": 0, "disk_bytes_per_item": 0}
+    for pool in pools:
+        written["wal_bytes_per_item"] = await pool.fetchval("select (pg_current_wal_insert_lsn() - '0/0')::bigint")
+        written["disk_bytes_per_item"] += await pool.fetchval("select pg_database_size(current_database())")
+    return written
 
 
 async def _identity_batches(ground: Ground) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from engagement.db import alert_lists
 from engagement.rpc.alerts import AlertServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, received
-from tests.integration.test_any_order import corps
+from tests.marking import corps
 
 Rooms = Callable[..., Any]
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -133,7 +133,7 @@ histories = st.lists(
         st.builds(lambda c, e, s, v: [f.related(c, e, s, v)], contacts, employees, spans(), versions),
         st.builds(transfer, contacts, employees, employees, moments, versions),
         st.builds(
-            lambda c, e, ch, s, confirms: [f.acquired(f"t{c}{e}{ch}{s}", c, e, ch, s, confirmation=confirms)],
+            lambda c, e, ch, s, confirms: [f.acquired(f"t{c}{e}{ch}{s}{confirms}", c, e, ch, s, confirmation=confirms)],
             contacts, employees, st.integers(0, 2), moments, st.booleans(),
         ),
         st.builds(tied, employees, employees, st.integers(0, 1), moments, versions),
@@ -160,6 +160,11 @@ def newest(messages: Sequence[Any], kind: str, key: Callable[[Any], Any]) -> dic
         if message.DESCRIPTOR.name == kind:
             found[key(message)] = max(found.get(key(message), message), message, key=lambda m: m.version)
     return found
+
+
+def _statement(message: Any, number: int) -> tuple[str, int]:
+    name = message.DESCRIPTOR.name
+    return name, message.version if name in ("RelationChanged", "IdentifiersAssigned") else number
 
 
 def when(stamp: Any) -> datetime:
@@ -202,7 +207,7 @@ async def test_sql_says_what_the_rule_says(rooms: Rooms, messages: list[Any], se
     known = corps(days=DAYS, timezone=ZONE)
     window = attribution.Attribution(known)._windows[CORP]
     # One version is one statement of identity's: of two that share it, only one was ever made.
-    messages = list({(m.DESCRIPTOR.name, getattr(m, "version", n)): m for n, m in enumerate(messages)}.values())
+    messages = list({_statement(message, number): message for number, message in enumerate(messages)}.values())
     async with rooms("commerce") as room:
         attributing = Attributing(room.outbox, known)
         await live_through(room, DURABLES, numbered(messages), Random(seed), attributing.work)

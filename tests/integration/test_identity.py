@@ -18,7 +18,7 @@ from chassis.sealing import Sealer
 from identity import consumers as identity
 from identity.app import contacts
 from identity.app.contacts import ContactReads
-from identity.app.people import JUDGED, Judging
+from identity.app.customers import JUDGED, Judging
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 from tests.integration.test_any_order import corps, numbered, same_whatever_the_order, who_is_who

@@ -22,9 +22,8 @@ from chassis.errors import Conflict
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Connection, Row
 from identity.app import facts
-from identity.db import evidence, policies
-from identity.db import people as db
-from identity.domain.people import Edge, Pair, Partition, name_people, partition
+from identity.db import customers, edges, evidence, identifiers, policies
+from identity.domain.customers import Edge, Pair, Partition, name_people, partition
 from identity.domain.policies import Policies
 
 # Each round locks more than the last; a neighbourhood that outgrows this many rounds is a storm: try later.
@@ -78,37 +77,37 @@ class Judging:
 
 
 async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation], source: str) -> None:
-    identifiers: dict[str, Identifier] = {}
+    named: dict[str, Identifier] = {}
     seen: dict[str, datetime] = {}
     for observation in observations:
         at = observation.seen_at or observation.at
         for one in observation.identifiers:
-            identifiers[one.id] = one
+            named[one.id] = one
             seen[one.id] = min(seen.get(one.id, at), at)
     said = _said_in(observations)
 
     # Most observations repeat what is known: they need no lock.
-    known = await db.known_identifiers(tx.connection, corp_id, sorted(identifiers))
-    edges = await db.known_edges(tx.connection, corp_id, said, source) if said else {}
+    known = await identifiers.known_identifiers(tx.connection, corp_id, sorted(named))
+    there = await edges.known_edges(tx.connection, corp_id, said, source) if said else {}
     new_edges = [
         one
         for pair, one in said.items()
-        if pair not in edges or one.edge.at < edges[pair]["at"] or not edges[pair]["said"]
+        if pair not in there or one.edge.at < there[pair]["at"] or not there[pair]["said"]
     ]
     # Of an edge of which some evidence is revoked, all its evidence decides.
-    doubted = {pair for pair, edge in edges.items() if edge["doubted"]}
+    doubted = {pair for pair, edge in there.items() if edge["doubted"]}
 
     async def write() -> None:
         sure = [one for one in new_edges if one.pair not in doubted]
         unsure = [one for one in new_edges if one.pair in doubted]
         if sure:
-            await db.add_edges(tx.connection, corp_id, sure, source)
+            await edges.add_edges(tx.connection, corp_id, sure, source)
         if unsure:
             await evidence.add(tx.connection, corp_id, unsure, source)
 
     earlier = {one: seen[one] for one in known if seen[one] < known[one]}
     touched = {end for one in new_edges for end in one.pair} | set(earlier)
-    new = {one: identifiers[one] for one in identifiers if one not in known}
+    new = {one: named[one] for one in named if one not in known}
     if new:
         touched |= await _add(tx, corp_id, new, seen, alone=new.keys() - touched)
     if touched:
@@ -116,9 +115,9 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
         await _link(tx, corp_id, sorted(touched), earlier, write)
 
 
-def _said_in(observations: Iterable[Observation]) -> dict[Pair, db.Said]:
+def _said_in(observations: Iterable[Observation]) -> dict[Pair, edges.Said]:
     """The earliest edge of each pair."""
-    said: dict[Pair, db.Said] = {}
+    said: dict[Pair, edges.Said] = {}
     for observation in observations:
         head, *others = observation.identifiers
         for other in others:
@@ -127,7 +126,7 @@ def _said_in(observations: Iterable[Observation]) -> dict[Pair, db.Said]:
             edge = Edge.between(head.id, other.id, observation.at)
             known = said.get((edge.a, edge.b))
             if known is None or (edge.at, observation.fact_id) < (known.edge.at, known.fact_id):
-                said[edge.a, edge.b] = db.Said(edge, observation.fact_id)
+                said[edge.a, edge.b] = edges.Said(edge, observation.fact_id)
     return said
 
 
@@ -137,16 +136,16 @@ async def _add(
     """New identifiers, in one sorted statement, since a row that is inserted is a lock that is taken. Those that
     nothing links are a person each. Returns those of them that another transaction has added meanwhile: it may have
     seen them later than we did."""
-    customers = {one: str(uuid7()) for one in alone}
+    owners = {one: str(uuid7()) for one in alone}
     rows = [
-        db.NewIdentifier(one, name.kind, name.scope, name.sealed, seen[one], customers.get(one))
+        identifiers.NewIdentifier(one, name.kind, name.scope, name.sealed, seen[one], owners.get(one))
         for one, name in new.items()
     ]
-    added = await db.add_identifiers(tx.connection, corp_id, rows)
+    added = await identifiers.add_identifiers(tx.connection, corp_id, rows)
     persons = [one for one in added if one in alone]
-    versions = await db.next_versions(tx.connection, len(persons))
+    versions = await identifiers.next_versions(tx.connection, len(persons))
     for one, version in zip(persons, versions, strict=True):
-        tx.publish(facts.identifiers_assigned(corp_id, customers[one], [one], version), corp_id=corp_id)
+        tx.publish(facts.identifiers_assigned(corp_id, owners[one], [one], version), corp_id=corp_id)
     return set(alone) - set(added)
 
 
@@ -155,11 +154,11 @@ async def _link(
 ) -> None:
     """Locks all that `touched` are connected to, writes what is new, and decides anew who is one person."""
     for _ in range(ROUNDS):
-        wanted = await db.reachable(tx.connection, corp_id, touched)
+        wanted = await edges.reachable(tx.connection, corp_id, touched)
         savepoint = tx.connection.transaction()
         await savepoint.start()
-        locked = await db.lock_identifiers(tx.connection, corp_id, wanted)
-        if set(await db.reachable(tx.connection, corp_id, touched)) <= set(locked):
+        locked = await identifiers.lock_identifiers(tx.connection, corp_id, wanted)
+        if set(await edges.reachable(tx.connection, corp_id, touched)) <= set(locked):
             break
         await savepoint.rollback()  # lets the locks go, so that the larger set is locked in order
     else:
@@ -168,7 +167,7 @@ async def _link(
         await write()
     sooner = {one: at for one, at in earlier.items() if at < locked[one]["first_seen"]}
     if sooner:
-        await db.see(tx.connection, corp_id, sooner)
+        await identifiers.see(tx.connection, corp_id, sooner)
     await _repartition(tx, corp_id, locked, sooner)
     await savepoint.commit()
 
@@ -190,33 +189,59 @@ class Neighbourhood:
 async def read_neighbourhood(connection: Connection, corp_id: str, rows: Mapping[str, Row]) -> Neighbourhood:
     # A crowd names nobody from then on, and its edges are not even looked at.
     suspects = [one for one in sorted(rows) if rows[one]["quarantined"]]
-    crowds = await db.crowds(connection, corp_id, suspects) if suspects else set()
+    crowds = await edges.crowds(connection, corp_id, suspects) if suspects else set()
     kinds = {one: row["kind"] for one, row in rows.items() if one not in crowds}
-    edges, degrees, apart = [], Counter[str](), []
-    for row in await db.links_of(connection, corp_id, sorted(kinds)):
+    found, degrees, apart = [], Counter[str](), []
+    for row in await edges.links_of(connection, corp_id, sorted(kinds)):
         pair = row["from_id"], row["to_id"]
         if row["is_apart"]:
             apart.append(pair)
             continue
         degrees[row["from_id"]] += 1
         if pair[0] < pair[1] and pair[1] in kinds and not row["is_revoked"]:
-            edges.append(Edge(row["at"], *pair))
-    return Neighbourhood(kinds, edges, degrees, apart)
+            found.append(Edge(row["at"], *pair))
+    return Neighbourhood(kinds, found, degrees, apart)
 
 
 async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: Mapping[str, datetime]) -> None:
     there = await read_neighbourhood(tx.connection, corp_id, locked)
-    kinds, result = there.kinds, there.people(await policies.of_corp(tx.connection, corp_id))
-    before = {one: locked[one]["customer_id"] for one in kinds}
-    names = name_people(result.people, before)
-    newly_quarantined = [one for one in sorted(result.quarantined) if not locked[one]["quarantined"]]
+    result = there.people(await policies.of_corp(tx.connection, corp_id))
+    decision = _decide(there, result, locked, sooner)
+    await _save(tx, corp_id, decision)
+    if there.degrees:
+        await edges.replace_conflicts(tx.connection, corp_id, sorted(locked), result.refused)
+    await _state(tx, corp_id, decision)
 
-    owners: dict[str, str | None] = dict.fromkeys(newly_quarantined)
-    created: dict[str, datetime] = {}
-    changed: list[tuple[str, Iterable[str]]] = []
-    merged: dict[str, str] = {}
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of the customers of a neighbourhood."""
+
+    # Customer → when they were first heard of, of those that are new or older than was known.
+    created: Mapping[str, datetime]
+    # Customer → the one they are part of now.
+    merged: Mapping[str, str]
+    # All they had was a value that turned out to name nobody.
+    dissolved: Set[str]
+    # Identifier → its customer from now on, of those that move; None quarantines.
+    owners: Mapping[str, str | None]
+    # What is to be stated: customer and all of their identifiers; no customer for those that are quarantined now.
+    changed: Sequence[tuple[str, Iterable[str]]]
+
+
+def _decide(
+    there: Neighbourhood, result: Partition, locked: Mapping[str, Row], sooner: Mapping[str, datetime]
+) -> Decision:
+    before: dict[str, str | None] = {one: locked[one]["customer_id"] for one in there.kinds}
+    names = name_people(result.people, before)
     kept = {name for name in names.values() if name is not None}
     created_before = _created(locked)
+
+    newly_quarantined = [one for one in sorted(result.quarantined) if not locked[one]["quarantined"]]
+    owners: dict[str, str | None] = dict.fromkeys(newly_quarantined)
+    created: dict[str, datetime] = {}
+    merged: dict[str, str] = {}
+    changed: list[tuple[str, Iterable[str]]] = []
     for group, kept_name in names.items():
         customer_id = kept_name or str(uuid7())
         first_seen = min(sooner.get(one, locked[one]["first_seen"]) for one in group)
@@ -227,23 +252,26 @@ async def _repartition(tx: Tx, corp_id: str, locked: Mapping[str, Row], sooner: 
             changed.append((customer_id, group))
         owners.update(dict.fromkeys(movers, customer_id))
         merged.update({old: customer_id for one in movers if (old := before[one]) and old not in kept})
-
-    if created:
-        await db.save_customers(tx.connection, corp_id, created)
-    if merged:
-        await db.merge_customers(tx.connection, corp_id, merged)
-    # All they had was a value that turned out to name nobody.
-    dissolved = {old for old in before.values() if old and old not in kept and old not in merged}
-    if dissolved:
-        await db.dissolve_customers(tx.connection, corp_id, dissolved)
-    if owners:
-        await db.assign(tx.connection, corp_id, owners)
-    if there.degrees:
-        await db.replace_conflicts(tx.connection, corp_id, sorted(locked), result.refused)
     if newly_quarantined:
         changed.append(("", newly_quarantined))
-    versions = await db.next_versions(tx.connection, len(changed))
-    for (customer_id, members), version in zip(changed, versions, strict=True):
+    dissolved = {old for old in before.values() if old and old not in kept and old not in merged}
+    return Decision(created, merged, dissolved, owners, changed)
+
+
+async def _save(tx: Tx, corp_id: str, decision: Decision) -> None:
+    if decision.created:
+        await customers.save(tx.connection, corp_id, decision.created)
+    if decision.merged:
+        await customers.merge(tx.connection, corp_id, decision.merged)
+    if decision.dissolved:
+        await customers.dissolve(tx.connection, corp_id, decision.dissolved)
+    if decision.owners:
+        await identifiers.assign(tx.connection, corp_id, decision.owners)
+
+
+async def _state(tx: Tx, corp_id: str, decision: Decision) -> None:
+    versions = await identifiers.next_versions(tx.connection, len(decision.changed))
+    for (customer_id, members), version in zip(decision.changed, versions, strict=True):
         tx.publish(facts.identifiers_assigned(corp_id, customer_id, members, version), corp_id=corp_id)
 
 

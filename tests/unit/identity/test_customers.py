@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from identity.domain.people import CROWD, Edge, name_people, partition
+from identity.domain.customers import CROWD, Edge, name_people, partition
 from identity.domain.policies import DEFAULTS
 from tests.unit.identity import referee
 

@@ -115,7 +115,8 @@ class _Groups:
         self._kinds, self._policies = kinds, policies
         self._apart = [(a, b) for a, b in sorted(apart) if a in kinds and b in kinds]
         self._parent = {one: one for one in kinds}
-        self._counts = {one: Counter({kind: 1}) for one, kind in kinds.items()}
+        self._counts = {one: Counter((kind,)) for one, kind in kinds.items()}
+        self._most = {kind: policies.of(kind).most_per_customer for kind in set(kinds.values())}
 
     def root(self, one: str) -> str:
         while self._parent[one] != one:
@@ -130,13 +131,13 @@ class _Groups:
             a, b = self.root(edge.a), self.root(edge.b)
             if a == b:
                 continue
-            together = self._counts[a] + self._counts[b]
-            if self._exceeds(together):
+            if any(self._counts[a][kind] + count > self._most[kind] for kind, count in self._counts[b].items()):
                 refused[edge] = TOO_MANY
             elif any({self.root(x), self.root(y)} == {a, b} for x, y in self._apart):
                 refused[edge] = APART
             else:
-                self._parent[b], self._counts[a] = a, together
+                self._parent[b] = a
+                self._counts[a].update(self._counts[b])
         return refused
 
     def are_too_many(self, roots: Iterable[str], most: int) -> bool:
@@ -148,16 +149,13 @@ class _Groups:
                 strong += 1
             else:
                 weak += self._counts[one]
-        return strong > most or self._exceeds(weak)
+        return strong > most or any(count > self._most[kind] for kind, count in weak.items())
 
     def all(self) -> tuple[frozenset[str], ...]:
         groups: dict[str, set[str]] = {}
         for one in self._kinds:
             groups.setdefault(self.root(one), set()).add(one)
         return tuple(sorted((frozenset(group) for group in groups.values()), key=min))
-
-    def _exceeds(self, counts: Mapping[str, int]) -> bool:
-        return any(count > self._policies.of(kind).most_per_customer for kind, count in counts.items())
 
 
 def name_people(people: Iterable[frozenset[str]], before: Mapping[str, str | None]) -> dict[frozenset[str], str | None]:
