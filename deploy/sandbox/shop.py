@@ -78,7 +78,6 @@ class Shop:
             "pay_info": pay,
             "orders": [self._line(line) for line in order.lines],
             **self._who(order),
-            "remark_info": {"buyer_message": ""},
         }
         return self._message(kind, STATUS[kind], order.order_id, at, {"full_order_info": full})
 
@@ -105,7 +104,7 @@ class Shop:
             "outer_item_id": f"SPU-{line.product}", "outer_sku_id": f"SKU-{line.product}-A", "title": "CD 唱片",
             "num": line.num, "price": yuan(price), "total_fee": yuan(line.payment_fen + line.discount_fen),
             "discount_price": yuan(price - line.discount_fen // line.num), "payment": yuan(line.payment_fen),
-            "sku_properties_name": '[{"k":"版本","v":"标准"}]', "pic_path": "",
+            "sku_properties_name": '[{"k":"size","v":"12"}]',
         }  # fmt: skip
 
     def _who(self, order: Order) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wechatpy.work import WeChatClient
 from wechatpy.work.crypto import WeChatCrypto
 
 from deploy.local.home import SECOND, Home, Ports
-from tests.conftest import ROOT, free_port, free_port_base
+from tests.conftest import ROOT, free_port
 from tests.waiting import until
 
 SECOND_AGENT = 1000003
@@ -81,19 +81,19 @@ class Platform:
 
 @pytest_asyncio.fixture
 async def platform(tmp_path_factory: Any) -> AsyncIterator[Platform]:
-    home, ports = Home(tmp_path_factory.mktemp("sandbox") / "home"), Ports(free_port_base())
-    home.prepare(ports, empty=True)
-    door, door_port = Door(home.keys), free_port()
+    home = Home(tmp_path_factory.mktemp("sandbox") / "home")
+    home.prepare(Ports(), empty=True)
+    door, door_port, port = Door(home.keys), free_port(), free_port()
     app = web.Application()
     app.router.add_post("/wecom/callback/{corp_id}/{agent_id}", door.callback)
     app.router.add_post("/mall/{corp_id}/{mall_id}", door.push)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", door_port).start()
-    arguments = ["--port", str(ports.sandbox), "--corps", str(home.corps_file)]
+    arguments = ["--port", str(port), "--corps", str(home.corps_file)]
     arguments += ["--gateway", f"http://127.0.0.1:{door_port}"]
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "deploy.sandbox", *arguments, cwd=ROOT)
-    url = f"http://127.0.0.1:{ports.sandbox}"
+    url = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession() as session:
         try:
             for _ in range(400):
