@@ -21,7 +21,8 @@ from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from tests import facts as f
 from tests.conftest import CORP, Room, received
-from tests.integration.test_any_order import corps, numbered, same_whatever_the_order, who_is_who
+from tests.integration.test_any_order import numbered, same_whatever_the_order, who_is_who
+from tests.marking import corps
 
 Rooms = Callable[..., Any]
 

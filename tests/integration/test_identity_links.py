@@ -24,7 +24,8 @@ from identity.rpc.links import LinkServicer
 from identity.rpc.policies import IdentifierPolicyServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, received
-from tests.integration.test_any_order import corps, numbered, who_is_who
+from tests.integration.test_any_order import numbered, who_is_who
+from tests.marking import corps
 from tests.unit.identity import referee
 
 Rooms = Callable[..., Any]
