@@ -106,12 +106,12 @@ async def _observe_corp(tx: Tx, corp_id: str, observations: Sequence[Observation
             await evidence.add(tx.connection, corp_id, unsure, source)
 
     earlier = {one: seen[one] for one in known if seen[one] < known[one]}
-    touched = {end for one in new_edges for end in one.pair} | set(earlier)
+    touched = {end for one in new_edges for end in one.pair}
     new = {one: named[one] for one in named if one not in known}
     if new:
         touched |= await _add(tx, corp_id, new, seen, alone=new.keys() - touched)
-    if touched:
-        earlier |= {one: seen[one] for one in touched & new.keys()}
+    earlier |= {one: seen[one] for one in touched & new.keys()}
+    if touched or earlier:
         await _link(tx, corp_id, sorted(touched), earlier, write)
 
 
@@ -152,13 +152,17 @@ async def _add(
 async def _link(
     tx: Tx, corp_id: str, touched: Sequence[str], earlier: Mapping[str, datetime], write: Write | None
 ) -> None:
-    """Locks all that `touched` are connected to, writes what is new, and decides anew who is one person."""
+    """Locks all that `touched` are connected to, writes what is new, and decides anew who is one person.
+
+    Identifiers that were only seen `earlier` than was known are locked with them: their customers become older, and
+    stay who they are.
+    """
     for _ in range(ROUNDS):
-        wanted = await edges.reachable(tx.connection, corp_id, touched)
+        wanted = await edges.reachable(tx.connection, corp_id, touched) if touched else []
         savepoint = tx.connection.transaction()
         await savepoint.start()
-        locked = await identifiers.lock_identifiers(tx.connection, corp_id, wanted)
-        if set(await edges.reachable(tx.connection, corp_id, touched)) <= set(locked):
+        locked = await identifiers.lock_identifiers(tx.connection, corp_id, sorted({*wanted, *earlier}))
+        if not touched or set(await edges.reachable(tx.connection, corp_id, touched)) <= set(wanted):
             break
         await savepoint.rollback()  # lets the locks go, so that the larger set is locked in order
     else:
@@ -168,7 +172,12 @@ async def _link(
     sooner = {one: at for one, at in earlier.items() if at < locked[one]["first_seen"]}
     if sooner:
         await identifiers.see(tx.connection, corp_id, sooner)
-    await _repartition(tx, corp_id, locked, sooner)
+    connected = {one: locked[one] for one in wanted if one in locked}
+    aged = _created({one: locked[one] for one in sooner if one not in connected}, sooner)
+    if aged:
+        await customers.age(tx.connection, corp_id, aged)
+    if connected:
+        await _repartition(tx, corp_id, connected, sooner)
     await savepoint.commit()
 
 
@@ -235,7 +244,7 @@ def _decide(
     before: dict[str, str | None] = {one: locked[one]["customer_id"] for one in there.kinds}
     names = name_people(result.people, before)
     kept = {name for name in names.values() if name is not None}
-    created_before = _created(locked)
+    created_before = _created(locked, {})
 
     newly_quarantined = [one for one in sorted(result.quarantined) if not locked[one]["quarantined"]]
     owners: dict[str, str | None] = dict.fromkeys(newly_quarantined)
@@ -275,13 +284,13 @@ async def _state(tx: Tx, corp_id: str, decision: Decision) -> None:
         tx.publish(facts.identifiers_assigned(corp_id, customer_id, members, version), corp_id=corp_id)
 
 
-def _created(rows: Mapping[str, Row]) -> dict[str, datetime]:
+def _created(rows: Mapping[str, Row], sooner: Mapping[str, datetime]) -> dict[str, datetime]:
     """Customer → when the first of its identifiers among `rows` was first seen."""
     created: dict[str, datetime] = {}
-    for row in rows.values():
-        customer_id = row["customer_id"]
+    for one, row in rows.items():
+        customer_id, first_seen = row["customer_id"], sooner.get(one, row["first_seen"])
         if customer_id:
-            created[customer_id] = min(created.get(customer_id, row["first_seen"]), row["first_seen"])
+            created[customer_id] = min(created.get(customer_id, first_seen), first_seen)
     return created
 
 

@@ -113,6 +113,33 @@ async def save(connection: Connection, corp_id: str, created: Mapping[str, datet
     )
 
 
+async def age(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
+    """Customer → an earlier time at which one of its identifiers was seen. The caller holds those identifiers."""
+    ids = sorted(created)
+    await connection.execute(
+        """
+        with held as (
+            select customer_id
+            from customers
+            where corp_id = $1
+              and customer_id = any($2::uuid[])
+            order by customer_id
+            for update
+        )
+        update customers c
+        set created_at = t.at
+        from unnest($2::uuid[], $3::timestamptz[]) as t(customer_id, at)
+        join held using (customer_id)
+        where c.corp_id = $1
+          and c.customer_id = t.customer_id
+          and t.at < c.created_at
+        """,
+        corp_id,
+        ids,
+        [created[one] for one in ids],
+    )
+
+
 async def merge(connection: Connection, corp_id: str, into: Mapping[str, str]) -> None:
     """Loser → winner; what had been merged into a loser follows, so that a chain is always one step."""
     losers = sorted(into)
