@@ -95,11 +95,11 @@ async def _move_place(tx: Tx, news: RenameNews, present: str) -> None:
     await departments.lock_book(tx.connection, corp_id)
     rows = await staff_db.lock(tx.connection, corp_id, sorted((former, present)))
     await access.move_role(tx.connection, corp_id, former, present)
-    role, granted = (await access.roles_of(tx.connection, corp_id, [present])).get(present, ("FRONTLINE", ()))
+    granted = (await access.roles_of(tx.connection, corp_id, [present])).get(present, access.Granted())
     old, new = rows.get(former), rows.get(present)
     placed: list[dict[str, object]] = []
     if new is not None and new["active"]:
-        manages = list(managed(role, granted, new["department_ids"]))
+        manages = list(managed(granted.role, granted.department_ids, new["department_ids"]))
         if manages != new["managed_department_ids"]:
             placed.append({**new, "managed_department_ids": manages})
     elif old is not None and old["active"]:

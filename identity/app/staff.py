@@ -146,7 +146,7 @@ class Staff:
             row = known.get(userid)
             if row is None and member is None:
                 continue
-            role, granted = roles.get(userid, ("FRONTLINE", ()))
+            granted = roles.get(userid, access.Granted())
             if row is not None and row["read_at"] > read_at:
                 # A later reading has told of the member; of the departments above them perhaps not.
                 above = list(within(row["department_ids"], parents))
@@ -173,7 +173,7 @@ class Staff:
                     "department_ids": own,
                     "active": True,
                     "within_department_ids": list(within(own, parents)),
-                    "managed_department_ids": list(managed(role, granted, own)),
+                    "managed_department_ids": list(managed(granted.role, granted.department_ids, own)),
                 }
             if row is None or any(row[key] != told[key] for key in db.STATED):
                 rows.append(told)
