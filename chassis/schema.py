@@ -40,8 +40,15 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
         await connection.execute(f'set search_path to "{schema}"')
         await connection.execute("set lock_timeout to '5s'")
         await connection.execute(
-            "create table if not exists migrations (owner text, name text, sha256 text not null,"
-            " applied_at timestamptz not null default now(), primary key (owner, name))"
+            """
+            create table if not exists migrations (
+                owner text,
+                name text,
+                sha256 text not null,
+                applied_at timestamptz not null default now(),
+                primary key (owner, name)
+            )
+            """
         )
         known = {(r["owner"], r["name"]): r["sha256"] for r in await connection.fetch("select * from migrations")}
         applied = []

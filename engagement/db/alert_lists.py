@@ -28,7 +28,12 @@ class Wanted:
 async def visible(connection: Connection, corp_id: str, me: str) -> list[str]:
     """The members whose alerts `me` sees, themselves among them."""
     rows = await connection.fetch(
-        f"select distinct v.userid from {visible_staff('staff_places', '$1', '$2::text')} as v (userid)", corp_id, me
+        f"""
+        select distinct v.userid
+        from {visible_staff("staff_places", "$1", "$2::text")} as v (userid)
+        """,
+        corp_id,
+        me,
     )
     return [row["userid"] for row in rows]
 
