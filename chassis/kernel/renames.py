@@ -1,4 +1,5 @@
-"""Renamed members, as identity said: each service that keeps userids remembers them in a table `staff_renames`."""
+"""Renamed members: identity says who they are now, and each service that keeps userids remembers it in a table
+`staff_renames`."""
 
 from __future__ import annotations
 
