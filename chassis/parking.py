@@ -36,9 +36,9 @@ class Lane:
     parked: frozenset[str] = frozenset()
     # Corps whose kept facts are to be handled again.
     released: frozenset[str] = frozenset()
-    # Raised with each change made here, so that a reading begun before it is dropped.
+    # Counts the changes made here: a reading of the table that began before one of them is dropped.
     changes: int = 0
-    # In a row without a success of the corp; and without one of any corp.
+    # Poisons since the corp's last success; and since the last success of any corp.
     _of_corp: Counter[str] = field(default_factory=Counter)
     _of_all: Counter[str] = field(default_factory=Counter)
     # Facts of the corp that ran out of time; successes when the batch of the first of them began; and until now.

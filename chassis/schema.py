@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 
 CHASSIS = Path(__file__).parent / "migrations"
-# The first line of a file whose statements are run one by one, each in a transaction of its own: `concurrently` wants
-# that. Such a file must bear to be run again after it was cut off.
+# A file that begins so runs statement by statement, each in its own transaction, as `concurrently` requires. It must be
+# safe to run again after it was cut off.
 ONE_BY_ONE = "-- statement by statement\n"
 LOCK_SECONDS = 0.2
 
@@ -81,7 +81,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], owner: str, nam
             await connection.execute(sql)
             await connection.execute(*note)
         return
-    # An index that is built beside writers waits for the transactions of each.
+    # `create index concurrently` waits for every open transaction.
     await connection.execute("set lock_timeout to 0")
     for statement in sql.removesuffix(";\n").split(";\n"):
         await connection.execute(statement)

@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=2)
 @dataclass(frozen=True, slots=True)
 class ContactWay:
     config_id: str
-    # The one it was made with; empty for one that was made elsewhere without.
+    # Empty for a contact way that somebody made elsewhere without one.
     state: str
     qr_code: str
 

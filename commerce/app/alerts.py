@@ -15,7 +15,7 @@ from commerce.db import alerts as db
 from commerce.db import refunds
 from commerce.db.orders import Key
 
-# How the ids of the alerts name their cause. The first is every release's.
+# The kinds of causes, as they are part of the alerts' ids: they never change. 0.1.0 has the first one, too.
 PAID = "ALERT_KIND_ORDER_PAID"
 REFUNDED = "order_refunded"
 

@@ -217,7 +217,7 @@ class Welcomes:
         failed = [item for item in outcomes if _leaves_unwelcomed(item)]
         async with self._outbox.transaction() as tx:
             if failed:
-                # A code that comes meanwhile sees either the open welcome or that it failed.
+                # So that another code of the same add sees the welcome either open or failed, never in between.
                 locked = {(item.claim.corp_id, item.row["contact_id"]) for item in failed if item.row}
                 await names.lock_contacts(tx.connection, sorted(locked))
             done = [item for item in outcomes if not item.again]

@@ -26,7 +26,7 @@ from identity.domain.contacts import Contact, Follow, read
 
 KIND = "contact_read"
 PATIENCE = timedelta(seconds=2)
-# The age of a link whose contact we never saw added: it counts after all others.
+# When a contact was added whose add we never saw: its links come after all others.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
