@@ -47,7 +47,9 @@ async def remember_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
     await alerts.rename(
         tx.connection,
         [
-            (fact.corp_id, fact.message.userid, fact.message.former_userid, fact.message.at.ToDatetime(UTC))
+            alerts.Rename(
+                fact.corp_id, fact.message.userid, fact.message.former_userid, fact.message.at.ToDatetime(UTC)
+            )
             for fact in facts
         ],
     )

@@ -225,7 +225,7 @@ class Welcomes:
             await db.save_outcomes(
                 tx.connection,
                 [
-                    (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
+                    db.Outcome(item.claim.corp_id, item.claim.key, item.status, item.errcode, sent_at=item.ended_at)
                     for item in done
                     if item.status != "ENDED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
@@ -239,7 +239,7 @@ class Welcomes:
 
     async def _try_another_code(self, tx: Tx, failed: Iterable[Sending]) -> None:
         adds = {
-            (
+            db.Add(
                 item.claim.corp_id,
                 item.row["contact_id"],
                 item.row["userid"],

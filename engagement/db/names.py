@@ -17,8 +17,8 @@ STAFF = Projection("staff", {"corp_id": "text", "userid": "text"}, {"sealed_name
 async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> set[Contact]:
     """Locks the contacts, making rows for unknown ones; returns those whose name is known.
 
-    Everybody locks them in these two steps: an upsert beside it holds an old row while it waits for a new one, and we
-    the other way round.
+    Whoever writes contacts calls this first: an upsert takes old and new rows in another order, and the two would wait
+    for each other.
     """
     columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(

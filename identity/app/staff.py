@@ -137,7 +137,7 @@ class Staff:
             return (await db.get(tx.connection, corp_id, [userid]))[0]
 
     async def _place(self, tx: Tx, corp_id: str, members: Mapping[str, Member | None], read_at: datetime) -> int:
-        """Writes and states what differs from what a later reading has not told already; None: not there any more."""
+        """Writes and states the members that have changed, where no later reading was faster; None: who has left."""
         known = await db.lock(tx.connection, corp_id, sorted(members))
         parents = await departments.parents(tx.connection, corp_id)
         roles = await access.roles_of(tx.connection, corp_id, sorted(members))
