@@ -30,7 +30,7 @@ from identity.domain.policies import Policies
 ROUNDS = 8
 # Identifiers whose neighbourhoods are judged anew.
 JUDGED = "people_judged"
-# Writes evidence, separations or policies, under the identifiers' locks.
+# Changes the evidence of edges, under the identifiers' locks.
 Write: TypeAlias = Callable[[], Awaitable[None]]
 
 
