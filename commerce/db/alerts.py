@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
 from chassis.pool import Connection
 
 Alert = tuple[str, str]  # corp, alert id
 Member = tuple[str, str]  # corp, userid
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Rename:
-    corp_id: str
-    userid: str
-    former_userid: str
-    at: datetime
 
 
 async def raise_once(connection: Connection, alerts: Mapping[Alert, Iterable[str]]) -> set[Alert]:
@@ -49,21 +39,6 @@ async def raise_once(connection: Connection, alerts: Mapping[Alert, Iterable[str
         *zip(*news, strict=True),
     )
     return {(row["corp_id"], row["alert_id"]) for row in rows}
-
-
-async def rename(connection: Connection, renames: Iterable[Rename]) -> None:
-    ordered = sorted({(one.corp_id, one.userid, one.former_userid): one for one in renames}.values())
-    await connection.execute(
-        """
-        insert into staff_renames (corp_id, userid, former_userid, at)
-        select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-        on conflict do nothing
-        """,
-        [one.corp_id for one in ordered],
-        [one.userid for one in ordered],
-        [one.former_userid for one in ordered],
-        [one.at for one in ordered],
-    )
 
 
 async def former_userids(connection: Connection, members: Iterable[Member]) -> dict[Member, list[str]]:
