@@ -66,8 +66,8 @@ class Lane:
         return self._parks(corp_id, storm or self._of_corp[corp_id] >= POISONS_IN_A_ROW)
 
     def timed_out(self, corp_id: str) -> bool:
-        """The same for a fact that never ended in time: sooner, but only while others' facts do. A store that is slow
-        for everybody is no corp's fault."""
+        """Counts a poison that ran out of time. Fewer of these park a corp, but only while other corps succeed: a store
+        that is slow for everybody is no corp's fault."""
         since = self._slow_since.setdefault(corp_id, self._begun)
         self._slow[corp_id] += 1
         return self._parks(corp_id, self._slow[corp_id] >= TIMEOUTS_IN_A_ROW and self._successes > since)

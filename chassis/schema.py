@@ -67,7 +67,7 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
 
 
 async def _lock(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> None:
-    """Asks again and again: one who waits inside a statement is waited for by another's `create index concurrently`."""
+    """Asks again and again: waiting inside a statement would hold up another's `create index concurrently`."""
     while True:
         if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"migrate:{schema}"):
             return
