@@ -17,6 +17,9 @@ CREATES = [operation for operation in operations() if operation.is_create]
 async def body_of(client: Client, name: str) -> dict[str, Any]:
     made = await client.post("/api/v1/channels", {"name": f"走查 {name}"})
     channel = made["channel"]["channelId"]
+    if name == "CreateSeparation":
+        one, other = await two_customers(client)
+        return {"one": one, "other": other, "note": "走查"}
     bodies = {
         "CreateChannel": {"name": "走查渠道"},
         "CreateLiveCode": {"channelId": channel, "name": "走查", "userids": ["guide_001"]},
@@ -24,6 +27,14 @@ async def body_of(client: Client, name: str) -> dict[str, Any]:
         "CreateApiKey": {"name": "走查"},
     }
     return bodies[name]
+
+
+async def two_customers(client: Client) -> list[str]:
+    for person in ("separated-1", "separated-2"):
+        await client.sandbox("/sandbox/scan", {"corp_id": client.corp_id, "userid": "guide_001", "person": person})
+    await client.drained(20)
+    newest = await client.get("/api/v1/customers", pageSize="2")
+    return [customer["customerId"] for customer in newest["customers"]]
 
 
 @pytest.mark.parametrize("operation", CREATES, ids=lambda operation: operation.name)
