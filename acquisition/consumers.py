@@ -13,7 +13,7 @@ from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
-from chassis.kernel.renames import Rename
+from chassis.kernel.renames import renames_in
 from chassis.outbox import Tx
 
 
@@ -44,16 +44,7 @@ async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> No
 
 
 async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
-    await rename(
-        tx,
-        [
-            (
-                fact.corp_id,
-                Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
-            )
-            for fact in facts
-        ],
-    )
+    await rename(tx, renames_in(facts))
 
 
 DURABLES = (

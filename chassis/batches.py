@@ -19,9 +19,9 @@ from typing import Generic, TypeVar
 from chassis.logs import log
 from chassis.pool import is_timeout, is_transient
 
-# Of the same batch, before it is halved.
+# How often a batch may run out of time before it is halved.
 MOST_TIMEOUTS = 2
-# Of one item that stands alone, before it counts as a poison.
+# How often one item alone may, before it is a poison.
 MOST_TIMEOUTS_ALONE = 3
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 @dataclass
 class _Part(Generic[Item]):
     items: Sequence[Item]
-    # Whether it was halved for its size: then the store is known not to be slow for everybody.
+    # It comes of a batch that was halved for running out of time: if it does too, it is halved at once.
     too_big: bool = False
     timeouts: int = 0
     pause: float = FIRST_PAUSE_SECONDS

@@ -78,7 +78,7 @@ async def first_at(js: JetStreamContext, stream: str, since: datetime) -> int:
 
 
 async def move(js: JetStreamContext, stream: str, durable: str, sequence: int) -> int:
-    """Makes the durable go on at this message, and returns how many it has yet to be given. Whoever pulls goes on
-    pulling; what they have at hand and ack meanwhile is given once more."""
+    """Makes the durable go on at this message, and returns how many are to come. Its consumers may go on;
+    what they have at hand is given to them once more."""
     answer = await ask(js, f"CONSUMER.RESET.{stream}.{durable}", {"seq": sequence})
     return int(answer["num_pending"])

@@ -36,9 +36,9 @@ class Lane:
     parked: frozenset[str] = frozenset()
     # Corps whose kept facts are to be handled again.
     released: frozenset[str] = frozenset()
-    # Raised with each change made here, so that a reading begun before it is dropped.
+    # Counts the changes made here: a reading of the table that began before one of them is dropped.
     changes: int = 0
-    # In a row without a success of the corp; and without one of any corp.
+    # Poisons since the corp's last success; and since the last success of any corp.
     _of_corp: Counter[str] = field(default_factory=Counter)
     _of_all: Counter[str] = field(default_factory=Counter)
     # Facts of the corp that ran out of time; successes when the batch of the first of them began; and until now.
@@ -66,8 +66,8 @@ class Lane:
         return self._parks(corp_id, storm or self._of_corp[corp_id] >= POISONS_IN_A_ROW)
 
     def timed_out(self, corp_id: str) -> bool:
-        """The same for a fact that never ended in time: sooner, but only while others' facts do. A store that is slow
-        for everybody is no corp's fault."""
+        """Counts a poison that ran out of time. Fewer of these park a corp, but only while other corps succeed: a store
+        that is slow for everybody is no corp's fault."""
         since = self._slow_since.setdefault(corp_id, self._begun)
         self._slow[corp_id] += 1
         return self._parks(corp_id, self._slow[corp_id] >= TIMEOUTS_IN_A_ROW and self._successes > since)

@@ -24,7 +24,7 @@ from chassis.logs import configure, log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import open_pool
 
-# Of rows that a page looks at, not all of which it has to state.
+# How many rows a page looks at; it need not state all of them.
 PAGE = 500
 # The last key that a page has looked at, in the order of the table's key after the corp; empty before the first.
 Position: TypeAlias = tuple[Any, ...]

@@ -23,7 +23,7 @@ SUBJECT = "effect."
 OUTCOME_DEAD = "DEAD_LETTER"
 CALL_SECONDS = 5.0
 LEASE_SECONDS = 15.0
-# Done rows outlive the longest re-send of what caused them.
+# A row that is done is kept while its cause may still be sent again, so that it is not done twice.
 KEEP_DAYS = 7
 # After a failure: 2, 4, 8 … seconds, this at most.
 LONGEST_PAUSE_SECONDS = 600
@@ -45,7 +45,7 @@ class Claim:
     corp_id: str
     key: str
     generation: int
-    # Which claim of the row this is, counted for ever: who holds an older one holds nothing.
+    # Rises with each claim of the row: whoever holds an older one has lost it.
     number: int
     attempts: int
     deadline: datetime | None

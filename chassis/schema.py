@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 
 CHASSIS = Path(__file__).parent / "migrations"
-# The first line of a file whose statements are run one by one, each in a transaction of its own: `concurrently` wants
-# that. Such a file must bear to be run again after it was cut off.
+# A file that begins so runs statement by statement, each in its own transaction, as `concurrently` requires. It must be
+# safe to run again after it was cut off.
 ONE_BY_ONE = "-- statement by statement\n"
 LOCK_SECONDS = 0.2
 
@@ -40,8 +40,15 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
         await connection.execute(f'set search_path to "{schema}"')
         await connection.execute("set lock_timeout to '5s'")
         await connection.execute(
-            "create table if not exists migrations (owner text, name text, sha256 text not null,"
-            " applied_at timestamptz not null default now(), primary key (owner, name))"
+            """
+            create table if not exists migrations (
+                owner text,
+                name text,
+                sha256 text not null,
+                applied_at timestamptz not null default now(),
+                primary key (owner, name)
+            )
+            """
         )
         known = {(r["owner"], r["name"]): r["sha256"] for r in await connection.fetch("select * from migrations")}
         applied = []
@@ -60,7 +67,7 @@ async def migrate(url: str, schema: str, folder: Path) -> list[str]:
 
 
 async def _lock(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> None:
-    """Asks again and again: one who waits inside a statement is waited for by another's `create index concurrently`."""
+    """Asks again and again: waiting inside a statement would hold up another's `create index concurrently`."""
     while True:
         if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"migrate:{schema}"):
             return
@@ -74,7 +81,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], owner: str, nam
             await connection.execute(sql)
             await connection.execute(*note)
         return
-    # An index that is built beside writers waits for the transactions of each.
+    # `create index concurrently` waits for every open transaction.
     await connection.execute("set lock_timeout to 0")
     for statement in sql.removesuffix(";\n").split(";\n"):
         await connection.execute(statement)

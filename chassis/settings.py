@@ -38,5 +38,5 @@ class ServiceSettings(Settings):
     grpc_host: str = "127.0.0.1"
     grpc_port: int = 0
     pool_size: int = 8
-    # Taken facts are known for so long; more than any stream keeps them, or they would take effect again.
+    # How long it is known which facts were taken. Longer than any stream keeps them, or they would take effect again.
     inbox_days: float = Field(default=8, gt=7, validation_alias="BIHUAN_INBOX_DAYS")

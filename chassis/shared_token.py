@@ -65,7 +65,7 @@ class SharedToken:
         self._memory: tuple[str, float] | None = None
         self._failed = ""
         self._bucket: KeyValue | None = None
-        # Runs apart from whoever asked: a caller that is cut off does not stop it halfway.
+        # A task of its own, so that a cancelled caller does not stop it halfway.
         self._refreshing: asyncio.Task[tuple[str, float]] | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -124,7 +124,7 @@ class SharedToken:
             await self._bucket.create(f"{self._key}.refreshing", b"1", msg_ttl=REFRESH_SECONDS)
         except KeyWrongLastSequenceError:
             return None, False
-        # The one before us may have finished between our look and our turn.
+        # Another replica may have refreshed it since we looked.
         stored = await self._stored(self._bucket)
         if stored is not None:
             await self._bucket.delete(f"{self._key}.refreshing")

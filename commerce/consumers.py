@@ -13,11 +13,12 @@ from bihuan.mall.v1.facts_pb2 import MessageUnread
 from chassis.consumer import Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
+from chassis.kernel.renames import remember, renames_in
 from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
 from commerce.app import orders
 from commerce.app.order_messages import FACETS, read
-from commerce.db import alerts, marks, projections, unread
+from commerce.db import marks, projections, unread
 from commerce.db.projections import Relation, Touch
 from commerce.db.unread import Unread
 
@@ -44,13 +45,7 @@ async def scope_on_staff_placed(tx: Tx, facts: Sequence[Received]) -> None:
 
 async def remember_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
     """What is kept of relations and places moves by their own facts; alerts ask who was told under the former name."""
-    await alerts.rename(
-        tx.connection,
-        [
-            (fact.corp_id, fact.message.userid, fact.message.former_userid, fact.message.at.ToDatetime(UTC))
-            for fact in facts
-        ],
-    )
+    await remember(tx.connection, renames_in(facts))
 
 
 async def count_on_message_unread(tx: Tx, facts: Sequence[Received]) -> None:

@@ -14,7 +14,7 @@ from chassis.errors import Invalid
 from chassis.facts import Received
 from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
-from chassis.kernel.renames import Rename
+from chassis.kernel.renames import renames_in
 from chassis.kernel.scope import place_staff
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
@@ -93,16 +93,7 @@ class Handlers:
         await place_staff(tx, [fact.message for fact in facts])
 
     async def rename_on_staff_renamed(self, tx: Tx, facts: Sequence[Received]) -> None:
-        await renames.rename(
-            tx,
-            [
-                (
-                    fact.corp_id,
-                    Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid),
-                )
-                for fact in facts
-            ],
-        )
+        await renames.rename(tx, renames_in(facts))
 
     def welcome_durables(self) -> tuple[Durable, ...]:
         return (

@@ -33,7 +33,7 @@ async def main(settings: Settings) -> None:
     nats = await patiently("nats", lambda: bus.connect(settings.nats_url, "gateway"))
     js = nats.jetstream()
     await patiently("streams", lambda: bus.declare_streams(js, STREAMS, settings.stream_replicas))
-    # The door opens without it: made later, it copies what the stream still has.
+    # The door need not wait for it: whenever it is made, it copies what EDGE still holds.
     archive = asyncio.create_task(
         patiently("archive", lambda: declare(js, settings.mall_archive_days, settings.stream_replicas))
     )

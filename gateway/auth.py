@@ -26,7 +26,7 @@ from chassis.rpc import call_metadata
 from gateway.settings import Settings
 
 COOKIE = "bihuan_session"
-# One cookie for each sign-in that is under way, so that several tabs can sign in at once; this and the state's head.
+# Each sign-in under way has a cookie, named so and by the head of its state: several tabs can sign in at once.
 SIGN_IN_COOKIE = "bihuan_sign_in_"
 STATE_HEAD = 8
 SIGN_INS_AT_ONCE = 8

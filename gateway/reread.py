@@ -11,22 +11,15 @@ import argparse
 import asyncio
 import json
 from dataclasses import asdict
-from datetime import datetime
 
 from chassis import bus, logs
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
+from chassis.restate import read_time
 from chassis.sealing import Sealer
 from chassis.settings import Settings
 from gateway.edge import Edge
 from gateway.mall.archive import Reread, Wanted, reread
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError("expected a time with its zone, as 2026-11-01T00:00:00+08:00")
-    return moment
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -34,7 +27,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--corp", required=True)
     parser.add_argument("--mall", default="", help="the mall's id in the corps file; all without it")
     parser.add_argument("--kind", default="", help="the mall's own name of the kind; all without it")
-    parser.add_argument("--since", required=True, type=_moment, help="when a message arrived, with a zone")
+    parser.add_argument("--since", required=True, type=read_time, help="when a message arrived, with a zone")
     return parser.parse_args(arguments)
 
 

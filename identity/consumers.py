@@ -19,6 +19,7 @@ from chassis.consumer import Durable, Handler
 from chassis.errors import Invalid
 from chassis.facts import Received
 from chassis.kernel.corps import Corps
+from chassis.kernel.renames import Rename
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
@@ -28,7 +29,6 @@ from identity.app.renames import RenameNews
 from identity.db import unknown_events
 from identity.db.order_values import ORDER_VALUES
 from identity.domain.relations import FollowEvent
-from identity.domain.renames import Rename
 
 USERID_TAKEN = "USERID_TAKEN"
 FOLLOW_KINDS = {

@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=2)
 @dataclass(frozen=True, slots=True)
 class ContactWay:
     config_id: str
-    # The one it was made with; empty for one that was made elsewhere without.
+    # Empty for a contact way that somebody made elsewhere without one.
     state: str
     qr_code: str
 
@@ -135,7 +135,7 @@ class LiveCodes:
         return await self._ways.make(claim.corp_id, row["name"], row["state"], row["userids"])
 
     async def _find(self, row: Row) -> ContactWay | None:
-        """One pass over what was made since the code was; those that other codes have are not read."""
+        """Looks through the contact ways made since the code was, but for those that are other codes'."""
         listed = await self._ways.list_since(row["corp_id"], row["created_at"])
         async with self._outbox.pool.acquire() as connection:
             known = await db.known_config_ids(connection, row["corp_id"], listed)

@@ -93,7 +93,7 @@ async def _route(tx: Tx, adds: Sequence[Added]) -> dict[Key, Touch]:
 
 
 def _reclassify(touches: Mapping[Key, Touch]) -> tuple[dict[Key, Touch], list[Touch]]:
-    """The touches whose kind is another now, and those of them that their employees are to be told of.
+    """The touches whose kind has changed, and those among them of which the employee is told.
 
     An occasion's employee is told once, whichever of its adds came first.
     """

@@ -15,8 +15,7 @@ DEFAULT_NAME = "自然流量"
 async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dict[str, str]:
     """Corp → its default channel, made when missing."""
     ordered = sorted(set(corp_ids))
-    query = "select corp_id, channel_id from channels where is_default and corp_id = any($1)"
-    found = {row["corp_id"]: row["channel_id"] for row in await connection.fetch(query, ordered)}
+    found = await _defaults(connection, ordered)
     missing = [corp_id for corp_id in ordered if corp_id not in found]
     if missing:
         await connection.execute(
@@ -30,8 +29,20 @@ async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dic
             [str(uuid7()) for _ in missing],
             DEFAULT_NAME,
         )
-        found = {row["corp_id"]: row["channel_id"] for row in await connection.fetch(query, ordered)}
+        found = await _defaults(connection, ordered)
     return found
+
+
+async def _defaults(connection: Connection, corp_ids: Sequence[str]) -> dict[str, str]:
+    rows = await connection.fetch(
+        """
+        select corp_id, channel_id
+        from channels
+        where is_default and corp_id = any($1)
+        """,
+        corp_ids,
+    )
+    return {row["corp_id"]: row["channel_id"] for row in rows}
 
 
 async def insert(connection: Connection, corp_id: str, channel_id: str, name: str) -> Row | None:
@@ -52,7 +63,13 @@ async def insert(connection: Connection, corp_id: str, channel_id: str, name: st
 
 async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | None:
     row: Row | None = await connection.fetchrow(
-        "select * from channels where corp_id = $1 and channel_id = $2", corp_id, channel_id
+        """
+        select *
+        from channels
+        where corp_id = $1 and channel_id = $2
+        """,
+        corp_id,
+        channel_id,
     )
     return row
 

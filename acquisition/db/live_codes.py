@@ -36,7 +36,13 @@ async def insert(
 
 async def get(connection: Connection, corp_id: str, live_code_id: str) -> Row | None:
     row: Row | None = await connection.fetchrow(
-        "select * from live_codes where corp_id = $1 and live_code_id = $2", corp_id, live_code_id
+        """
+        select *
+        from live_codes
+        where corp_id = $1 and live_code_id = $2
+        """,
+        corp_id,
+        live_code_id,
     )
     return row
 
@@ -77,7 +83,13 @@ async def by_states(connection: Connection, pairs: Sequence[tuple[str, str]]) ->
 async def known_config_ids(connection: Connection, corp_id: str, config_ids: Sequence[str]) -> set[str]:
     """Those of the contact ways that are a live code's already."""
     rows = await connection.fetch(
-        "select config_id from live_codes where corp_id = $1 and config_id = any($2)", corp_id, list(config_ids)
+        """
+        select config_id
+        from live_codes
+        where corp_id = $1 and config_id = any($2)
+        """,
+        corp_id,
+        list(config_ids),
     )
     return {row["config_id"] for row in rows}
 
@@ -119,7 +131,11 @@ async def made(connection: Connection, corp_id: str, live_code_id: str, config_i
 
 async def failed(connection: Connection, corp_id: str, live_code_id: str, failure: str) -> None:
     await connection.execute(
-        "update live_codes set status = 'FAILED', failure = $3 where corp_id = $1 and live_code_id = $2",
+        """
+        update live_codes
+        set status = 'FAILED', failure = $3
+        where corp_id = $1 and live_code_id = $2
+        """,
         corp_id,
         live_code_id,
         failure,
@@ -163,7 +179,11 @@ async def set_members(
     connection: Connection, corp_id: str, live_code_id: str, given: Sequence[str], userids: Sequence[str]
 ) -> None:
     await connection.execute(
-        "update live_codes set given_userids = $3, userids = $4 where corp_id = $1 and live_code_id = $2",
+        """
+        update live_codes
+        set given_userids = $3, userids = $4
+        where corp_id = $1 and live_code_id = $2
+        """,
         corp_id,
         live_code_id,
         list(given),

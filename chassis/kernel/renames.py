@@ -1,12 +1,14 @@
-"""Renamed members, as identity said: each service that keeps userids remembers them in a table `staff_renames`."""
+"""Renamed members: identity says who they are now, and each service that keeps userids remembers it in a table
+`staff_renames`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from chassis.facts import Received
 from chassis.pool import Connection
 
 Member = tuple[str, str]  # corp, userid
@@ -34,13 +36,22 @@ def known_as(userid: str, at: datetime, renames: Iterable[Rename]) -> str:
         userid, at = step.userid, step.at
 
 
+def renames_in(facts: Iterable[Received]) -> list[tuple[str, Rename]]:
+    """Pairs of corp and rename, of identity's StaffRenamed."""
+    return [
+        (fact.corp_id, Rename(fact.message.at.ToDatetime(UTC), fact.message.former_userid, fact.message.userid))
+        for fact in facts
+    ]
+
+
 async def remember(connection: Connection, renames: Iterable[tuple[str, Rename]]) -> None:
     """Pairs of corp and rename; any order and any repetition give the same rows."""
-    rows = sorted({(corp_id, one.former_userid, one.at, one.userid) for corp_id, one in renames})
+    # An order that fits the keys of all these tables: commerce's leaves the time out.
+    rows = sorted({(corp_id, one.former_userid, one.userid, one.at) for corp_id, one in renames})
     await connection.execute(
         """
-        insert into staff_renames (corp_id, former_userid, at, userid)
-        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+        insert into staff_renames (corp_id, former_userid, userid, at)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
         on conflict do nothing
         """,
         *zip(*rows, strict=True),

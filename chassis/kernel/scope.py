@@ -37,10 +37,17 @@ class Placement(Protocol):
 def visible_staff(table: str, corp: str, me: str) -> str:
     """SQL: the userids whose customers the member `me` sees. `table` has the columns of `staff_places`; `corp` and
     `me` are expressions."""
-    return (
-        f"(select {me} union all select s.userid from {table} m join {table} s on s.corp_id = m.corp_id"
-        f" and s.within_department_ids && m.managed_department_ids where m.corp_id = {corp} and m.userid = {me})"
-    )
+    return f"""(
+        select {me}
+        union all
+        select s.userid
+        from {table} m
+        join {table} s
+            on s.corp_id = m.corp_id
+            and s.within_department_ids && m.managed_department_ids
+        where m.corp_id = {corp}
+          and m.userid = {me}
+    )"""
 
 
 async def place_staff(tx: Tx, placements: Iterable[Placement]) -> None:

@@ -41,7 +41,7 @@ class _Window:
     untold: int = 0
     closed_until: float = 0.0
     look_at: float = 0.0
-    # Runs apart from whoever asked: a caller that is cut off does not cost the others their lease.
+    # A task of its own, so that a cancelled caller does not cost the others their lease.
     agreeing: asyncio.Task[None] | None = None
 
 

@@ -15,7 +15,7 @@ from commerce.db import alerts as db
 from commerce.db import refunds
 from commerce.db.orders import Key
 
-# How the ids of the alerts name their cause. The first is every release's.
+# The kinds of causes, as they are part of the alerts' ids: they never change. 0.1.0 has the first one, too.
 PAID = "ALERT_KIND_ORDER_PAID"
 REFUNDED = "order_refunded"
 
@@ -57,50 +57,41 @@ async def tell(tx: Tx, attributed: Sequence[Row], orders: Mapping[Key, Row]) -> 
 
 
 def _paid(row: Row, order: Row) -> Alert:
-    corp_id, mall_id, order_id = row["corp_id"], row["mall_id"], row["order_id"]
-    cause = (mall_id, order_id, PAID)
-    return Alert(
-        cause,
-        StaffAlerted(
-            alert_id=alert_id(corp_id, *cause, userid=row["userid"]),
-            corp_id=corp_id,
-            userid=row["userid"],
-            cause=f"order_paid/{mall_id}/{order_id}",
-            contact_id=row["contact_id"],
-            importance=Importance.IMPORTANCE_NORMAL,
-            next_step=NextStep.NEXT_STEP_THANK,
-            at=order["paid_at"],
-            arrived_at=order["paid_arrived_at"],
-            order_paid=StaffAlerted.OrderPaid(
-                mall_id=mall_id,
-                order_id=order_id,
-                paid=Money(amount=order["paid_fen"], currency=order["currency"]),
-            ),
+    said = StaffAlerted(
+        cause=f"order_paid/{row['mall_id']}/{row['order_id']}",
+        importance=Importance.IMPORTANCE_NORMAL,
+        next_step=NextStep.NEXT_STEP_THANK,
+        at=order["paid_at"],
+        arrived_at=order["paid_arrived_at"],
+        order_paid=StaffAlerted.OrderPaid(
+            mall_id=row["mall_id"],
+            order_id=row["order_id"],
+            paid=Money(amount=order["paid_fen"], currency=order["currency"]),
         ),
     )
+    return _addressed(said, row, PAID)
 
 
 def _refunded(row: Row, refund: Row, currency: str) -> Alert:
-    corp_id, mall_id, order_id = row["corp_id"], row["mall_id"], row["order_id"]
-    refund_id = refund["refund_id"]
-    cause = (mall_id, order_id, refund_id, REFUNDED)
-    return Alert(
-        cause,
-        StaffAlerted(
-            alert_id=alert_id(corp_id, *cause, userid=row["userid"]),
-            corp_id=corp_id,
-            userid=row["userid"],
-            cause=f"order_refunded/{mall_id}/{order_id}/{refund_id}",
-            contact_id=row["contact_id"],
-            importance=Importance.IMPORTANCE_HIGH,
-            next_step=NextStep.NEXT_STEP_ASK_WHY,
-            at=refund["at"],
-            arrived_at=refund["arrived_at"],
-            order_refunded=StaffAlerted.OrderRefunded(
-                mall_id=mall_id,
-                order_id=order_id,
-                refund_id=refund_id,
-                refunded=Money(amount=refund["amount_fen"], currency=currency),
-            ),
+    said = StaffAlerted(
+        cause=f"order_refunded/{row['mall_id']}/{row['order_id']}/{refund['refund_id']}",
+        importance=Importance.IMPORTANCE_HIGH,
+        next_step=NextStep.NEXT_STEP_ASK_WHY,
+        at=refund["at"],
+        arrived_at=refund["arrived_at"],
+        order_refunded=StaffAlerted.OrderRefunded(
+            mall_id=row["mall_id"],
+            order_id=row["order_id"],
+            refund_id=refund["refund_id"],
+            refunded=Money(amount=refund["amount_fen"], currency=currency),
         ),
     )
+    return _addressed(said, row, refund["refund_id"], REFUNDED)
+
+
+def _addressed(said: StaffAlerted, row: Row, *what: str) -> Alert:
+    """To the employee of the attribution, under an id made of the order and of what happened to it."""
+    cause = (row["mall_id"], row["order_id"], *what)
+    said.alert_id = alert_id(row["corp_id"], *cause, userid=row["userid"])
+    said.corp_id, said.userid, said.contact_id = row["corp_id"], row["userid"], row["contact_id"]
+    return Alert(cause, said)

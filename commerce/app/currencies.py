@@ -14,7 +14,7 @@ from commerce.db import order_messages as db
 from commerce.domain.currencies import Stated, currency_of
 from commerce.domain.orders import MONEY_FACETS
 
-# As long as no message has said anything: what the facets of an order's money are.
+# The columns of an order that state money, as they are before any message.
 NOTHING_YET: Mapping[str, Any] = {f"{name}_rank": None for name in MONEY_FACETS} | dict.fromkeys(
     (
         *("currency", "currency_rank", "total_fen", "created_at", "province", "city", "county", "source", "channel"),

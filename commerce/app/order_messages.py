@@ -26,7 +26,7 @@ class OrderMessage:
     fact: Received
     rank: str
     facets: tuple[Facet, ...] = ()
-    # Of what the message says about the order's own money; None when it says nothing.
+    # The currency in which the message states the order's money; None when it states none.
     currency: str | None = None
     buyer: Buyer | None = None
     lines: tuple[Line, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from chassis.pool import Connection
 
@@ -40,19 +39,6 @@ async def raise_once(connection: Connection, alerts: Mapping[Alert, Iterable[str
         *zip(*news, strict=True),
     )
     return {(row["corp_id"], row["alert_id"]) for row in rows}
-
-
-async def rename(connection: Connection, renames: Iterable[tuple[str, str, str, datetime]]) -> None:
-    """Rows of (corp, userid, former userid, at)."""
-    ordered = sorted({row[:3]: row for row in renames}.values())
-    await connection.execute(
-        """
-        insert into staff_renames (corp_id, userid, former_userid, at)
-        select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-        on conflict do nothing
-        """,
-        *zip(*ordered, strict=True),
-    )
 
 
 async def former_userids(connection: Connection, members: Iterable[Member]) -> dict[Member, list[str]]:

@@ -21,7 +21,7 @@ class Named:
 
 
 async def add(connection: Connection, buyers: Iterable[Named]) -> list[Buyer]:
-    """Returns those that nobody has identified yet, or of whom an order has come that is earlier than what was told."""
+    """Returns those whom nobody has identified yet, and those with an order earlier than the first that was stated."""
     ordered = sorted({(one.corp_id, one.buyer_id): one for one in buyers}.values())
     if not ordered:
         return []

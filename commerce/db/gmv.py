@@ -10,13 +10,17 @@ from chassis.pool import Connection, Row
 # Later than everything that anybody knows.
 NOW = datetime(9999, 1, 1, tzinfo=UTC)
 
-BY_STATUS = """
-    with refunded as (
+REFUNDED = """
+    refunded as (
         select r.mall_id, r.order_id, sum(r.amount_fen)::bigint as fen
         from refunds r
         where r.corp_id = $1 and r.status = 'ACCEPTED' and r.at <= $2
         group by r.mall_id, r.order_id
     )
+"""
+
+BY_STATUS = f"""
+    with {REFUNDED}
     select
         order_status(
             case when o.paid_at <= $2 then o.paid_fen end, r.fen, o.shipped_at, o.completed_at, o.closed_at, $2
@@ -57,13 +61,8 @@ TOTALS = """
     from people
 """
 
-SHARES = """
-    with refunded as (
-        select r.mall_id, r.order_id, sum(r.amount_fen)::bigint as fen
-        from refunds r
-        where r.corp_id = $1 and r.status = 'ACCEPTED' and r.at <= $2
-        group by r.mall_id, r.order_id
-    )
+SHARES = f"""
+    with {REFUNDED}
     select
         case $3 when 'userid' then a.userid when 'channel_id' then a.channel_id::text end as key,
         count(*) as orders,

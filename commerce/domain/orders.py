@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FACETS = ("detail", "buyer", "paid", "shipped", "completed", "closed")
-# What states money, and falls when the order's currency turns out to be another.
+# Those that state money: they are dropped when the order turns out to be in another currency.
 MONEY_FACETS = ("detail", "buyer", "paid")
 
 

@@ -1,4 +1,4 @@
-"""python -m deploy.local up|run|down [--home DIR] [--port-base N] [--corps FILE]"""
+"""python -m deploy.local up|run|down [--home DIR] [--port-base N] [--corps FILE] [--replicas N]"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ GUEST_BUYERS, GUEST_FEN = 200, 6600
 RENAMED, RENAMED_TO, RENAMED_DAYS_BEFORE_END = "guide_042", "guide_042_new", 500
 SECOND_APP_SEES = {f"guide_{number:03d}" for number in range(2, EMPLOYEES, 4)} | {RENAMED_TO}
 USUAL_PAUSE, LATE_FRIENDS_PAUSE = timedelta(seconds=21), timedelta(hours=2)
-# What becomes of a buyer, by their number modulo 43; of the others nothing but being added.
+# What becomes of the buyers with this number modulo 43; the others are only added.
 LATE_FRIEND, HALF, SECOND, SECOND_CHANNEL, HANDED_OVER, LOST, CAME_BACK, TAKEN_BACK = 3, 4, 7, 8, 11, 12, 15, 16
 LAST_DAY_OF_WINDOW, DAY_AFTER_WINDOW = 19, 20
 FEATURE_OF_STORY = {

@@ -28,7 +28,7 @@ KIND = "app_message"
 # More than fit into one message; the rest goes with the next.
 MOST_PER_MESSAGE = 40
 RETRY = timedelta(seconds=1)
-# Recipients put right at once, of those that a replica of the release before passed over.
+# How many recipients whom a replica of the release before passed over are put right at once.
 LEFT_BEHIND = 500
 # For a corp that left the corps file.
 USUAL_ZONE = ZoneInfo("Asia/Shanghai")

@@ -14,7 +14,7 @@ from engagement.db import renames as db
 from engagement.domain.alerts import TOLD_LATE
 
 KIND = "staff_rename"
-# Longer than any transaction that had begun before the rename was known.
+# By then every transaction that began before the rename was known has ended.
 AGAIN = timedelta(seconds=15)
 
 

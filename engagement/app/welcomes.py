@@ -217,7 +217,7 @@ class Welcomes:
         failed = [item for item in outcomes if _leaves_unwelcomed(item)]
         async with self._outbox.transaction() as tx:
             if failed:
-                # A code that comes meanwhile sees either the open welcome or that it failed.
+                # So that another code of the same add sees the welcome either open or failed, never in between.
                 locked = {(item.claim.corp_id, item.row["contact_id"]) for item in failed if item.row}
                 await names.lock_contacts(tx.connection, sorted(locked))
             done = [item for item in outcomes if not item.again]
@@ -225,7 +225,7 @@ class Welcomes:
             await db.save_outcomes(
                 tx.connection,
                 [
-                    (item.claim.corp_id, item.claim.key, item.status, item.errcode, item.ended_at)
+                    db.Outcome(item.claim.corp_id, item.claim.key, item.status, item.errcode, sent_at=item.ended_at)
                     for item in done
                     if item.status != "ENDED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
@@ -239,7 +239,7 @@ class Welcomes:
 
     async def _try_another_code(self, tx: Tx, failed: Iterable[Sending]) -> None:
         adds = {
-            (
+            db.Add(
                 item.claim.corp_id,
                 item.row["contact_id"],
                 item.row["userid"],

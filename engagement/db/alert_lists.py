@@ -28,61 +28,53 @@ class Wanted:
 async def visible(connection: Connection, corp_id: str, me: str) -> list[str]:
     """The members whose alerts `me` sees, themselves among them."""
     rows = await connection.fetch(
-        f"select distinct v.userid from {visible_staff('staff_places', '$1', '$2::text')} as v (userid)", corp_id, me
+        f"""
+        select distinct v.userid
+        from {visible_staff("staff_places", "$1", "$2::text")} as v (userid)
+        """,
+        corp_id,
+        me,
     )
     return [row["userid"] for row in rows]
 
 
-OF_CORP = """
-with newest as (
-    -- Of each kind a page, and of those the newest.
-    select page.*
-    from unnest($2::text[]) as wanted (kind)
-    cross join lateral (
-        select *
-        from alerts
-        where corp_id = $1
-          and kind = wanted.kind
-          and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
-          and at >= coalesce($5::timestamptz, '-infinity')
-          and at < coalesce($6::timestamptz, 'infinity')
-        order by at desc, alert_id desc
-        limit $7
-    ) page
-    order by at desc, alert_id desc
-    limit $7
+def _newest(groups: str, is_theirs: str) -> str:
+    """SQL: a page of each group of alerts, and of all those the newest. `groups` lists them; `is_theirs` tells
+    whether an alert is in one."""
+    return f"""
+        with newest as (
+            select page.*
+            from {groups}
+            cross join lateral (
+                select *
+                from alerts
+                where corp_id = $1
+                  and {is_theirs}
+                  and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+                  and at >= coalesce($5::timestamptz, '-infinity')
+                  and at < coalesce($6::timestamptz, 'infinity')
+                order by at desc, alert_id desc
+                limit $7
+            ) page
+            order by at desc, alert_id desc
+            limit $7
+        )
+        select newest.*, c.sealed_name
+        from newest
+        left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
+        order by newest.at desc, newest.alert_id desc
+    """
+
+
+# Each kind is a group; of some members' alerts, each kind of each recipient.
+OF_CORP = _newest(
+    "unnest($2::text[]) as wanted (kind)",
+    "kind = wanted.kind",
 )
-select newest.*, c.sealed_name
-from newest
-left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
-order by newest.at desc, newest.alert_id desc
-"""
-OF_STAFF = """
-with newest as (
-    -- Of each recipient and kind a page, and of those the newest.
-    select page.*
-    from unnest($8::text[]) as whose (userid)
-    cross join unnest($2::text[]) as wanted (kind)
-    cross join lateral (
-        select *
-        from alerts
-        where corp_id = $1
-          and userid = whose.userid
-          and kind = wanted.kind
-          and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
-          and at >= coalesce($5::timestamptz, '-infinity')
-          and at < coalesce($6::timestamptz, 'infinity')
-        order by at desc, alert_id desc
-        limit $7
-    ) page
-    order by at desc, alert_id desc
-    limit $7
+OF_STAFF = _newest(
+    "unnest($8::text[]) as whose (userid) cross join unnest($2::text[]) as wanted (kind)",
+    "userid = whose.userid and kind = wanted.kind",
 )
-select newest.*, c.sealed_name
-from newest
-left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
-order by newest.at desc, newest.alert_id desc
-"""
 
 
 async def newest(connection: Connection, corp_id: str, wanted: Wanted) -> Sequence[Row]:

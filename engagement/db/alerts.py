@@ -104,14 +104,21 @@ async def begin_message(
 ) -> None:
     """The alerts become OPEN: whoever ends the message, the release before too, ends them."""
     await connection.execute(
-        "insert into app_messages (corp_id, message_id, userid, sealed_content) values ($1, $2, $3, $4)",
+        """
+        insert into app_messages (corp_id, message_id, userid, sealed_content)
+        values ($1, $2, $3, $4)
+        """,
         corp_id,
         message_id,
         userid,
         sealed_content,
     )
     await connection.execute(
-        "update alerts set message_id = $2, status = 'OPEN' where corp_id = $1 and alert_id = any($3)",
+        """
+        update alerts
+        set message_id = $2, status = 'OPEN'
+        where corp_id = $1 and alert_id = any($3)
+        """,
         corp_id,
         message_id,
         list(alert_ids),
@@ -120,7 +127,11 @@ async def begin_message(
 
 async def end_message(connection: Connection, corp_id: str, message_id: str, delivered: bool, errcode: int) -> None:
     await connection.execute(
-        "update app_messages set status = $3, errcode = $4 where corp_id = $1 and message_id = $2",
+        """
+        update app_messages
+        set status = $3, errcode = $4
+        where corp_id = $1 and message_id = $2
+        """,
         corp_id,
         message_id,
         "SENT" if delivered else "REFUSED",

@@ -17,18 +17,26 @@ STAFF = Projection("staff", {"corp_id": "text", "userid": "text"}, {"sealed_name
 async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> set[Contact]:
     """Locks the contacts, making rows for unknown ones; returns those whose name is known.
 
-    Everybody locks them in these two steps: an upsert beside it holds an old row while it waits for a new one, and we
-    the other way round.
+    Whoever writes contacts calls this first: an upsert takes old and new rows in another order, and the two would wait
+    for each other.
     """
     columns = list(zip(*sorted(contacts), strict=True))
     await connection.execute(
-        "insert into contacts (corp_id, contact_id) select * from unnest($1::text[], $2::uuid[])"
-        " on conflict do nothing",
+        """
+        insert into contacts (corp_id, contact_id)
+        select * from unnest($1::text[], $2::uuid[])
+        on conflict do nothing
+        """,
         *columns,
     )
     rows = await connection.fetch(
-        "select corp_id, contact_id, sealed_name is not null as known from contacts where (corp_id, contact_id) in"
-        " (select * from unnest($1::text[], $2::uuid[])) order by corp_id, contact_id for update",
+        """
+        select corp_id, contact_id, sealed_name is not null as known
+        from contacts
+        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+        order by corp_id, contact_id
+        for update
+        """,
         *columns,
     )
     return {(row["corp_id"], row["contact_id"]) for row in rows if row["known"]}
@@ -42,8 +50,13 @@ async def save_contacts(connection: Connection, rows: Sequence[Mapping[str, Any]
 
 async def sealed_contact(connection: Connection, corp_id: str, contact_ids: Sequence[str]) -> dict[str, bytes]:
     rows = await connection.fetch(
-        "select contact_id, sealed_name from contacts"
-        " where corp_id = $1 and contact_id = any($2::uuid[]) and sealed_name is not null",
+        """
+        select contact_id, sealed_name
+        from contacts
+        where corp_id = $1
+          and contact_id = any($2::uuid[])
+          and sealed_name is not null
+        """,
         corp_id,
         contact_ids,
     )

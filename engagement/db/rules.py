@@ -58,7 +58,14 @@ async def of_corps(connection: Connection, corp_ids: Sequence[str]) -> dict[tupl
 
 async def lock(connection: Connection, corp_id: str, rule_id: str) -> Row | None:
     row: Row | None = await connection.fetchrow(
-        "select * from welcome_rules where corp_id = $1 and welcome_rule_id = $2 for update", corp_id, rule_id
+        """
+        select *
+        from welcome_rules
+        where corp_id = $1 and welcome_rule_id = $2
+        for update
+        """,
+        corp_id,
+        rule_id,
     )
     return row
 
@@ -84,7 +91,12 @@ async def update(connection: Connection, corp_id: str, rule_id: str, rule: Mappi
 
 async def delete(connection: Connection, corp_id: str, rule_id: str) -> bool:
     status = await connection.execute(
-        "delete from welcome_rules where corp_id = $1 and welcome_rule_id = $2", corp_id, rule_id
+        """
+        delete from welcome_rules
+        where corp_id = $1 and welcome_rule_id = $2
+        """,
+        corp_id,
+        rule_id,
     )
     return bool(status == "DELETE 1")
 

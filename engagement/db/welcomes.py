@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,26 @@ COLUMNS = (
     *("corp_id", "welcome_id", "contact_id", "userid", "channel_id", "sealed_code", "agent_id"),
     *("added_at", "arrived_at", "deadline", "status"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    corp_id: str
+    welcome_id: str
+    # A status of the table.
+    status: str
+    errcode: int | None
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Add:
+    """What several codes may be for."""
+
+    corp_id: str
+    contact_id: str
+    userid: str
+    added_at: datetime
 
 
 async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> set[Key]:
@@ -88,9 +109,9 @@ async def open_of(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]
     return {(row["corp_id"], row["welcome_id"]): row for row in rows}
 
 
-async def save_outcomes(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (corp, welcome, status, errcode, sent_at); what has an outcome keeps it."""
-    ordered = sorted(rows, key=lambda row: row[:2])
+async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> None:
+    """What has an outcome keeps it."""
+    ordered = sorted(outcomes, key=lambda one: (one.corp_id, one.welcome_id))
     if ordered:
         await connection.execute(
             """
@@ -100,7 +121,11 @@ async def save_outcomes(connection: Connection, rows: Iterable[tuple[Any, ...]])
                 as n (corp_id, welcome_id, status, errcode, sent_at)
             where (w.corp_id, w.welcome_id) = (n.corp_id, n.welcome_id) and w.status = 'OPEN'
             """,
-            *zip(*ordered, strict=True),
+            [one.corp_id for one in ordered],
+            [one.welcome_id for one in ordered],
+            [one.status for one in ordered],
+            [one.errcode for one in ordered],
+            [one.sent_at for one in ordered],
         )
 
 
@@ -118,11 +143,12 @@ async def count_without_effect(connection: Connection, keys: Iterable[Key]) -> N
         )
 
 
-async def open_another_code(connection: Connection, adds: Iterable[tuple[Any, ...]], seconds: float) -> Sequence[Row]:
-    """For each add (corp, contact, userid, added_at) opens one more of its codes that still lives; returns them.
+async def open_another_code(connection: Connection, adds: Iterable[Add], seconds: float) -> Sequence[Row]:
+    """For each add opens one more of its codes that still lives; returns them.
 
     `seconds`: how far the times of an add's tellings are apart at most.
     """
+    ordered = sorted(adds)
     rows: Sequence[Row] = await connection.fetch(
         """
         with another as (
@@ -142,7 +168,10 @@ async def open_another_code(connection: Connection, adds: Iterable[tuple[Any, ..
         where (w.corp_id, w.welcome_id) = (another.corp_id, another.welcome_id)
         returning w.corp_id, w.welcome_id, w.deadline
         """,
-        *zip(*sorted(adds), strict=True),
+        [add.corp_id for add in ordered],
+        [add.contact_id for add in ordered],
+        [add.userid for add in ordered],
+        [add.added_at for add in ordered],
         seconds,
     )
     return rows

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 # WeCom cuts text messages at 2048 bytes; what does not fit waits for the next one.
 MOST_BYTES = 2048
-# Who states alerts learns of a rename a moment after it: so much later they still name the former userid.
+# How long after a rename other services may still state alerts under the former userid.
 TOLD_LATE = timedelta(seconds=60)
 NAMELESS = "客户"
 LOW, NORMAL, HIGH = "LOW", "NORMAL", "HIGH"

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 # How long a welcome code lives.
 CODE_LIVES = timedelta(seconds=20)
 ALREADY_WELCOMED, CODE_EXPIRED = 41051, 41050
-# "System busy" and "data changed meanwhile" do not say whether the call had its effect. 41096 does: another app was
-# sending, so ours was turned away.
+# "System busy" and "data changed meanwhile": the welcome may have been sent. After 41096, another app is sending, ours
+# was not.
 UNCERTAIN = frozenset({-1, 6000})
 
 

@@ -26,9 +26,9 @@ class Opened:
 class Adapter(Protocol):
     """A module may be one."""
 
-    # Of a body; with it everything that is made of one stays below NATS's limit of 1 MB.
+    # The longest body, so that the fact made of it stays below NATS's limit of 1 MB.
     MOST_BYTES: int
-    # Raise it with every change of what is read: it tells a reading anew from the one before.
+    # Raise it with every change of what is read, so that a message read anew is a new fact.
     READING: int
     # The platform's own names of its kinds, as far as we know them: labels of metrics.
     KINDS: frozenset[str]

@@ -30,8 +30,8 @@ STREAM, SOURCE, SUBJECT = "MALL_ARCHIVE", "EDGE", "evt.bihuan.mall.v1.>"
 DAY = 86400.0
 BATCH = 200
 FETCH_SECONDS = 10.0
-# Sorts after every id of the door's own, and a later reading after an earlier one: of two facts with one message, the
-# later reading is then the one that stands (an order's facets fall back on the id).
+# Of two facts of one message the higher id stands (an order's facets go by it last): so a reading anew sorts after the
+# door's own, and a later one after an earlier one.
 READ_ANEW = "r{reading:04d}-{content}"
 TYPES: dict[str, type[Message]] = {
     type_of(found): found

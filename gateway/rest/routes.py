@@ -19,9 +19,9 @@ from gateway import app_keys
 from gateway.rest.binding import check_required, fill, fill_from_query, read_object
 from gateway.rest.contract import MOST_KEY, Operation, operations
 
-# What each service serves for itself; the path says which is meant.
+# The RPCs that every service serves; the path names the service.
 EVERY_SERVICE = "operations"
-# A read is repeated while a service restarts; a write might have been done, and what took too long would again.
+# Only reads are repeated while a service restarts: a write might have been done. Nor is what ran out of time.
 READ_PAUSES = (0.1, 0.3, 1.0)
 
 

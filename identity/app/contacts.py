@@ -26,7 +26,7 @@ from identity.domain.contacts import Contact, Follow, read
 
 KIND = "contact_read"
 PATIENCE = timedelta(seconds=2)
-# The age of a link whose contact we never saw added: it counts after all others.
+# When a contact was added whose add we never saw: its links come after all others.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -113,9 +113,16 @@ class ContactReads:
         rows = []
         for item in found:
             fact = self._fact(item)
-            rows.append((item.claim.corp_id, item.claim.key, fact.sealed_name, fact.version))
+            rows.append(
+                {
+                    "corp_id": item.claim.corp_id,
+                    "contact_id": item.claim.key,
+                    "sealed_name": fact.sealed_name,
+                    "version": fact.version,
+                }
+            )
             tx.publish(fact, corp_id=item.claim.corp_id)
-        await db.save(tx.connection, rows)
+        await db.CONTACTS.save(tx.connection, rows)
 
     def _observation(self, item: Reading, firsts: Mapping[tuple[str, str], datetime]) -> Observation:
         assert item.began is not None and item.contact is not None

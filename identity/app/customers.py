@@ -26,11 +26,11 @@ from identity.db import customers, edges, evidence, identifiers, policies
 from identity.domain.customers import Edge, Pair, Partition, name_people, partition
 from identity.domain.policies import Policies
 
-# Each round locks more than the last; a neighbourhood that outgrows this many rounds is a storm: try later.
+# Rounds of finding and locking a neighbourhood; one that still grows after the last is tried again later.
 ROUNDS = 8
 # Identifiers whose neighbourhoods are judged anew.
 JUDGED = "people_judged"
-# Writes what people are decided by, under the identifiers' locks.
+# Changes the evidence of edges, under the identifiers' locks.
 Write: TypeAlias = Callable[[], Awaitable[None]]
 
 

@@ -28,7 +28,7 @@ KIND = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 MOST_DENIED = 200
 LOOKED_AT_ONCE = 2000
 JUDGED_AT_ONCE = 50
-# A dry run is part of one call; what it cannot look at in this time it says so of.
+# A dry run stops after this, to be answered within its call, and says that there was more.
 DRY_RUN_SECONDS = 4.0
 # A second look, for transactions that had begun under the policy before.
 AGAIN = timedelta(seconds=30)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from chassis.kernel.alerts import publish_alert
+from chassis.kernel.renames import known_as
 from chassis.outbox import Tx
 from identity.app import facts
 from identity.db import relations as db
@@ -14,7 +15,6 @@ from identity.db import renames
 from identity.db.relations import Contact, Pair, PairEvent, Relation
 from identity.domain.contacts import Follow
 from identity.domain.relations import DELETED_BY_CUSTOMER, FollowEvent, lost, spans_of
-from identity.domain.renames import known_as
 
 # What arrived longer ago is told to nobody: a replay, a new durable, the end of a long outage.
 FRESH = timedelta(hours=6)

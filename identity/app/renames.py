@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chassis import scheduled
+from chassis.kernel.renames import Rename, known_as
 from chassis.outbox import Outbox, Tx
 from identity.app import facts, relations
 from identity.app.staff import state
@@ -15,7 +16,6 @@ from identity.db import relations as relations_db
 from identity.db import renames as db
 from identity.db import staff as staff_db
 from identity.domain.departments import managed
-from identity.domain.renames import Rename, known_as
 
 # The name of the durable that takes renames; its dead letters are closed when what they refused turns out right.
 DURABLE = "identity-rename-on-address-book-changed"
@@ -62,7 +62,7 @@ async def rename(tx: Tx, news: Iterable[RenameNews]) -> list[RenameNews]:
 
 async def _refused_before(tx: Tx, news: RenameNews) -> list[RenameNews]:
     """Who had been refused this member's former userid may have it after all."""
-    rows = await db.refused_to(tx.connection, news.corp_id, news.rename.userid, news.rename.at)
+    rows = await db.refused_to(tx.connection, news.corp_id, news.rename.former_userid, news.rename.at)
     return [
         RenameNews(
             news.corp_id,
@@ -76,30 +76,29 @@ async def _refused_before(tx: Tx, news: RenameNews) -> list[RenameNews]:
 
 
 async def _apply(tx: Tx, news: RenameNews) -> None:
-    corp_id, rename = news.corp_id, news.rename
-    onward = (await db.chains(tx.connection, [(corp_id, rename.userid)])).get((corp_id, rename.userid), ())
-    formers = await db.formers(tx.connection, corp_id, rename.userid, rename.at)
-    for former in {rename, *formers}:
-        present = known_as(former.userid, former.at, [*formers, *onward])
-        tx.publish(facts.staff_renamed(corp_id, present, former.userid, former.at), corp_id=corp_id)
-    await _move_place(tx, news, known_as(rename.userid, rename.at, onward))
-    now = datetime.now(UTC)
-    await scheduled.schedule_again(tx.connection, MOVE, [scheduled.Job(corp_id, rename.userid, now)])
+    corp_id, at, userid = news.corp_id, news.rename.at, news.rename.former_userid
+    onward = (await db.chains(tx.connection, [(corp_id, userid)])).get((corp_id, userid), ())
+    formers = await db.formers(tx.connection, corp_id, userid, at)
+    for one in {news.rename, *formers}:
+        present = known_as(one.former_userid, one.at, [*formers, *onward])
+        tx.publish(facts.staff_renamed(corp_id, present, one.former_userid, one.at), corp_id=corp_id)
+    await _move_place(tx, news, known_as(userid, at, onward))
+    await scheduled.schedule_again(tx.connection, MOVE, [scheduled.Job(corp_id, userid, datetime.now(UTC))])
 
 
 async def _move_place(tx: Tx, news: RenameNews, present: str) -> None:
     """Role and place become those of the present userid, where nothing is known of it yet."""
-    corp_id, former = news.corp_id, news.rename.userid
+    corp_id, former = news.corp_id, news.rename.former_userid
     if present == former:
         return
     await departments.lock_book(tx.connection, corp_id)
     rows = await staff_db.lock(tx.connection, corp_id, sorted((former, present)))
     await access.move_role(tx.connection, corp_id, former, present)
-    role, granted = (await access.roles_of(tx.connection, corp_id, [present])).get(present, ("FRONTLINE", ()))
+    granted = (await access.roles_of(tx.connection, corp_id, [present])).get(present, access.Granted())
     old, new = rows.get(former), rows.get(present)
     placed: list[dict[str, object]] = []
     if new is not None and new["active"]:
-        manages = list(managed(role, granted, new["department_ids"]))
+        manages = list(managed(granted.role, granted.department_ids, new["department_ids"]))
         if manages != new["managed_department_ids"]:
             placed.append({**new, "managed_department_ids": manages})
     elif old is not None and old["active"]:
@@ -133,11 +132,11 @@ class Moving:
         """Moves the events of some contacts; returns the last of them, or None when there were no more."""
         async with self._outbox.transaction() as tx:
             chain = (await db.chains(tx.connection, [(corp_id, userid)])).get((corp_id, userid), ())
-            userids = sorted({userid, *(one.new_userid for one in chain)})
+            userids = sorted({userid, *(one.userid for one in chain)})
             events = await relations_db.misplaced_after(tx.connection, corp_id, userids, userid, after, MOVED_AT_ONCE)
             await relations.move(tx, events)
         return events[-1].contact_id if events else None
 
 
 def refusal(news: RenameNews) -> str:
-    return f"{news.rename.new_userid} is another member: expected a userid that is free"
+    return f"{news.rename.userid} is another member: expected a userid that is free"

@@ -137,7 +137,7 @@ class Staff:
             return (await db.get(tx.connection, corp_id, [userid]))[0]
 
     async def _place(self, tx: Tx, corp_id: str, members: Mapping[str, Member | None], read_at: datetime) -> int:
-        """Writes and states what differs from what a later reading has not told already; None: not there any more."""
+        """Writes and states the members that have changed, where no later reading was faster; None: who has left."""
         known = await db.lock(tx.connection, corp_id, sorted(members))
         parents = await departments.parents(tx.connection, corp_id)
         roles = await access.roles_of(tx.connection, corp_id, sorted(members))
@@ -146,7 +146,7 @@ class Staff:
             row = known.get(userid)
             if row is None and member is None:
                 continue
-            role, granted = roles.get(userid, ("FRONTLINE", ()))
+            granted = roles.get(userid, access.Granted())
             if row is not None and row["read_at"] > read_at:
                 # A later reading has told of the member; of the departments above them perhaps not.
                 above = list(within(row["department_ids"], parents))
@@ -173,7 +173,7 @@ class Staff:
                     "department_ids": own,
                     "active": True,
                     "within_department_ids": list(within(own, parents)),
-                    "managed_department_ids": list(managed(role, granted, own)),
+                    "managed_department_ids": list(managed(granted.role, granted.department_ids, own)),
                 }
             if row is None or any(row[key] != told[key] for key in db.STATED):
                 rows.append(told)

@@ -11,8 +11,7 @@ from datetime import datetime
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 
-# Living relations of a scope up to which a page begins at them; a larger scope is so dense among the customers that a
-# page is found sooner by going through these.
+# A page begins at the scope's living relations up to this many. With more, going through the customers finds it sooner.
 NARROW = 20_000
 # Behind every customer id.
 LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"

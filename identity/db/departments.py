@@ -11,9 +11,22 @@ from chassis.pool import Connection, Row
 async def lock_book(connection: Connection, corp_id: str) -> datetime:
     """Nobody else changes the corp's departments or staff until the transaction ends. Returns when the reading began
     that the departments are from."""
-    await connection.execute("insert into address_books (corp_id) values ($1) on conflict do nothing", corp_id)
+    await connection.execute(
+        """
+        insert into address_books (corp_id)
+        values ($1)
+        on conflict do nothing
+        """,
+        corp_id,
+    )
     read_at: datetime = await connection.fetchval(
-        "select read_at from address_books where corp_id = $1 for update", corp_id
+        """
+        select read_at
+        from address_books
+        where corp_id = $1
+        for update
+        """,
+        corp_id,
     )
     return read_at
 
@@ -25,16 +38,24 @@ async def replace(
     await connection.execute("update address_books set read_at = $2 where corp_id = $1", corp_id, read_at)
     ordered = sorted(rows)
     await connection.execute(
-        "delete from departments where corp_id = $1 and department_id <> all($2::bigint[])",
+        """
+        delete from departments
+        where corp_id = $1
+          and department_id <> all($2::bigint[])
+        """,
         corp_id,
         [row[0] for row in ordered],
     )
     if ordered:
         await connection.execute(
-            "insert into departments as d (corp_id, department_id, parent_id, name)"
-            " select $1, * from unnest($2::bigint[], $3::bigint[], $4::text[])"
-            " on conflict (corp_id, department_id) do update set parent_id = excluded.parent_id, name = excluded.name"
-            " where (d.parent_id, d.name) is distinct from (excluded.parent_id, excluded.name)",
+            """
+            insert into departments as d (corp_id, department_id, parent_id, name)
+            select $1, *
+            from unnest($2::bigint[], $3::bigint[], $4::text[])
+            on conflict (corp_id, department_id) do update
+            set parent_id = excluded.parent_id, name = excluded.name
+            where (d.parent_id, d.name) is distinct from (excluded.parent_id, excluded.name)
+            """,
             corp_id,
             *zip(*ordered, strict=True),
         )
@@ -47,7 +68,14 @@ async def parents(connection: Connection, corp_id: str) -> dict[int, int | None]
 
 async def page(connection: Connection, corp_id: str, after: int, limit: int) -> Sequence[Row]:
     rows: Sequence[Row] = await connection.fetch(
-        "select * from departments where corp_id = $1 and department_id > $2 order by department_id limit $3",
+        """
+        select *
+        from departments
+        where corp_id = $1
+          and department_id > $2
+        order by department_id
+        limit $3
+        """,
         corp_id,
         after,
         limit,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+from chassis.kernel.renames import Rename
 from chassis.pool import Connection, Row
-from identity.domain.renames import Rename
 
 Member = tuple[str, str]  # corp, userid
 Chain: TypeAlias = Sequence[Rename]
@@ -81,9 +81,9 @@ async def offer(connection: Connection, corp_id: str, rename: Rename, fact_id: s
         returning refused, fact_id
         """,
         corp_id,
-        rename.userid,
+        rename.former_userid,
         rename.at,
-        rename.new_userid,
+        rename.userid,
         fact_id,
     )
     assert row is not None, "an upsert always returns its row"
@@ -117,9 +117,9 @@ async def accept(connection: Connection, corp_id: str, rename: Rename) -> None:
         where (corp_id, userid, at, new_userid) = ($1, $2, $3, $4)
         """,
         corp_id,
-        rename.userid,
+        rename.former_userid,
         rename.at,
-        rename.new_userid,
+        rename.userid,
     )
 
 
@@ -162,7 +162,7 @@ async def is_taken(connection: Connection, corp_id: str, rename: Rename, arrived
             )
             """,
             corp_id,
-            rename.new_userid,
+            rename.userid,
             rename.at,
             arrived_at,
         )

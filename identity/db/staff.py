@@ -13,6 +13,12 @@ from chassis.pool import Connection, Row
 STATED = ("fingerprint", "department_ids", "active", "within_department_ids", "managed_department_ids")
 COLUMNS = ("sealed_name", *STATED, "read_at", "version")
 
+WITH_ROLE = """
+    select s.*, coalesce(r.role, 'FRONTLINE') as role
+    from staff s
+    left join roles r on (r.corp_id, r.userid) = (s.corp_id, s.userid)
+"""
+
 
 async def active_userids(connection: Connection, corp_id: str) -> list[str]:
     rows = await connection.fetch("select userid from staff where corp_id = $1 and active", corp_id)
@@ -21,7 +27,16 @@ async def active_userids(connection: Connection, corp_id: str) -> list[str]:
 
 async def lock(connection: Connection, corp_id: str, userids: Sequence[str]) -> dict[str, Row]:
     rows = await connection.fetch(
-        "select * from staff where corp_id = $1 and userid = any($2) order by userid for update", corp_id, userids
+        """
+        select *
+        from staff
+        where corp_id = $1
+          and userid = any($2)
+        order by userid
+        for update
+        """,
+        corp_id,
+        userids,
     )
     return {row["userid"]: row for row in rows}
 
@@ -67,7 +82,14 @@ async def known_since(connection: Connection, corp_id: str, userid: str, at: dat
 async def get(connection: Connection, corp_id: str, userids: Sequence[str]) -> Sequence[Row]:
     """With their roles."""
     rows: Sequence[Row] = await connection.fetch(
-        f"{WITH_ROLE} where s.corp_id = $1 and s.userid = any($2) order by s.userid", corp_id, userids
+        f"""
+        {WITH_ROLE}
+        where s.corp_id = $1
+          and s.userid = any($2)
+        order by s.userid
+        """,
+        corp_id,
+        userids,
     )
     return rows
 
@@ -75,8 +97,14 @@ async def get(connection: Connection, corp_id: str, userids: Sequence[str]) -> S
 async def page(connection: Connection, corp_id: str, own: str | None, after: str, limit: int) -> Sequence[Row]:
     """With their roles; in the scope of the member `own` only, when given."""
     rows: Sequence[Row] = await connection.fetch(
-        f"{WITH_ROLE} where s.corp_id = $1 and s.userid > $2"
-        f" and ($3::text is null or s.userid in {visible_staff('staff', '$1', '$3')}) order by s.userid limit $4",
+        f"""
+        {WITH_ROLE}
+        where s.corp_id = $1
+          and s.userid > $2
+          and ($3::text is null or s.userid in {visible_staff("staff", "$1", "$3")})
+        order by s.userid
+        limit $4
+        """,
         corp_id,
         after,
         own,
@@ -87,7 +115,15 @@ async def page(connection: Connection, corp_id: str, own: str | None, after: str
 
 async def active_after(connection: Connection, corp_id: str, after: str, limit: int) -> list[str]:
     rows = await connection.fetch(
-        "select userid from staff where corp_id = $1 and active and userid > $2 order by userid limit $3",
+        """
+        select userid
+        from staff
+        where corp_id = $1
+          and active
+          and userid > $2
+        order by userid
+        limit $3
+        """,
         corp_id,
         after,
         limit,
@@ -99,9 +135,3 @@ async def is_active(connection: Connection, corp_id: str, userid: str) -> bool:
     return bool(
         await connection.fetchval("select active from staff where corp_id = $1 and userid = $2", corp_id, userid)
     )
-
-
-WITH_ROLE = (
-    "select s.*, coalesce(r.role, 'FRONTLINE') as role from staff s"
-    " left join roles r on (r.corp_id, r.userid) = (s.corp_id, s.userid)"
-)

@@ -21,7 +21,7 @@ from identity.domain.policies import Policies
 
 # Links of one value that are looked at. What has more names nobody, for good, and is never walked through.
 CROWD = 20
-# Kinds that are an account of their own; what a person has beyond the first was merged.
+# Kinds of accounts: each that a person has beyond the first was a merge.
 ACCOUNTS = ("external_userid", "yz_open_id")
 
 TOO_MANY, APART = "TOO_MANY_OF_A_KIND", "DECLARED_APART"

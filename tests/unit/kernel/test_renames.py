@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.kernel.renames import Rename, known_as
 
@@ -42,3 +45,18 @@ def test_a_member_is_known_by_the_end_of_their_renames(
 ) -> None:
     assert known_as(userid, at(hour), renames) == present
     assert known_as(userid, at(hour), reversed(renames)) == present
+
+
+members = st.sampled_from("abc")
+
+
+@given(
+    st.lists(st.builds(Rename, st.integers(0, 5).map(at), members, members), max_size=6),
+    members,
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+def test_it_ends_and_is_a_function_of_the_set(renames: list[Rename], userid: str, hour: int, random: Random) -> None:
+    shuffled = renames * 2
+    random.shuffle(shuffled)
+    assert known_as(userid, at(hour), set(shuffled)) == known_as(userid, at(hour), set(renames))
