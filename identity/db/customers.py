@@ -189,21 +189,6 @@ async def page(
     return [row["customer_id"] for row in rows]
 
 
-async def living(connection: Connection, corp_id: str, customer_id: str) -> str | None:
-    """The id under which the customer lives now."""
-    found: str | None = await connection.fetchval(
-        """
-        select coalesce(merged_into, customer_id)
-        from customers
-        where corp_id = $1
-          and customer_id = $2
-        """,
-        corp_id,
-        customer_id,
-    )
-    return found
-
-
 async def is_followed(connection: Connection, corp_id: str, customer_id: str, followers: Sequence[str]) -> bool:
     return bool(
         await connection.fetchval(
@@ -222,65 +207,6 @@ async def is_followed(connection: Connection, corp_id: str, customer_id: str, fo
             followers,
         )
     )
-
-
-async def worths(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """Customer → created_at, and the orders they paid: how many, and their net worth in fen."""
-    rows = await connection.fetch(
-        """
-        select c.customer_id, c.created_at, worth.orders, worth.net_fen
-        from customers c
-        cross join lateral (
-            select count(*) filter (where o.paid_fen is not null) as orders,
-                coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net_fen
-            from identifiers i
-            join order_values o on (o.corp_id, o.buyer_id) = (i.corp_id, i.identifier_id)
-            where i.corp_id = c.corp_id
-              and i.customer_id = c.customer_id
-        ) worth
-        where c.corp_id = $1
-          and c.customer_id = any($2::uuid[])
-          and c.merged_into is null
-        """,
-        corp_id,
-        ids,
-    )
-    return {row["customer_id"]: row for row in rows}
-
-
-async def identifiers_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    """The customers' identifiers, in order, each with the contact's sealed name where there is one."""
-    rows: Sequence[Row] = await connection.fetch(
-        """
-        select i.customer_id, i.kind, i.identifier_id, i.sealed, n.sealed_name
-        from identifiers i
-        left join contacts n on (n.corp_id, n.contact_id) = (i.corp_id, i.identifier_id)
-        where i.corp_id = $1
-          and i.customer_id = any($2::uuid[])
-        order by i.kind, i.identifier_id
-        """,
-        corp_id,
-        ids,
-    )
-    return rows
-
-
-async def relations_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    """The customers' follow relations, oldest first."""
-    rows: Sequence[Row] = await connection.fetch(
-        """
-        select i.customer_id, r.userid, r.added_at, r.ended_at
-        from identifiers i
-        join relations r on (r.corp_id, r.contact_id) = (i.corp_id, i.identifier_id)
-        where i.corp_id = $1
-          and i.customer_id = any($2::uuid[])
-          and r.added_at is not null
-        order by r.added_at, r.userid
-        """,
-        corp_id,
-        ids,
-    )
-    return rows
 
 
 async def figures(connection: Connection, corp_id: str, accounts: Sequence[str]) -> Row:
