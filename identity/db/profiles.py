@@ -37,12 +37,13 @@ cross join lateral (
 ) followed
 where c.corp_id = $1
   and c.merged_into is null
-  and c.customer_id in (
+  -- As an array, so that the customers are found by index before anything is joined to them.
+  and c.customer_id = any(array(
       select coalesce(asked.merged_into, asked.customer_id)
       from customers asked
       where asked.corp_id = $1
         and asked.customer_id = any($2::uuid[])
-  )
+  ))
 order by c.customer_id desc
 """
 
