@@ -28,6 +28,13 @@ from unnest(
     corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
     at, arrived_at, status
 )
+-- Told of before a rename, under the former userid: who states alerts may learn of the rename too late.
+where not exists (
+    select
+    from alerts told
+    where (told.corp_id, told.userid, told.kind, told.at) = (new.corp_id, new.userid, new.kind, new.at)
+      and coalesce(told.cause, 'order_paid/' || told.mall_id || '/' || told.order_id) = new.cause
+)
 on conflict do nothing
 returning corp_id, userid, status
 """
@@ -38,8 +45,10 @@ COLUMNS = (
 
 
 async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> Sequence[Row]:
-    """Whole rows by column name (COLUMNS); returns corp, userid and status of the new ones."""
-    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["alert_id"]))
+    """Whole rows by column name (COLUMNS); returns corp, userid and status of the new ones. A cause is told to a
+    recipient once, whatever id the alert has."""
+    one_of_each = {(row["corp_id"], row["userid"], row["cause"]): row for row in rows}
+    ordered = sorted(one_of_each.values(), key=lambda row: (row["corp_id"], row["alert_id"]))
     columns = [[row[name] for row in ordered] for name in COLUMNS]
     columns[COLUMNS.index("details")] = [json.dumps(row["details"], ensure_ascii=False) for row in ordered]
     new: Sequence[Row] = await connection.fetch(INSERT, *columns)
