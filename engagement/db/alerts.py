@@ -55,39 +55,46 @@ async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> Sequ
     return new
 
 
-async def unsent(connection: Connection, corp_id: str, userid: str, limit: int) -> Sequence[Row]:
-    """Alerts that no message holds yet, oldest first."""
+async def unsent(connection: Connection, corp_id: str, userid: str, kinds: Sequence[str], limit: int) -> Sequence[Row]:
+    """Alerts of these kinds that no message holds yet, oldest first."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select *
         from alerts
-        where corp_id = $1 and userid = $2 and status in ('OPEN', 'WAITING') and message_id is null
+        where corp_id = $1
+          and userid = $2
+          and status in ('OPEN', 'WAITING')
+          and message_id is null
+          and kind = any($3)
         order by arrived_at, alert_id
-        limit $3
+        limit $4
         """,
         corp_id,
         userid,
+        kinds,
         limit,
     )
     return rows
 
 
-async def left_behind(connection: Connection, job_kind: str, limit: int) -> Sequence[Row]:
-    """Recipients, (corp, userid), of alerts for which no message is due: the release before finishes a message
-    without those it cannot read."""
+async def left_behind(connection: Connection, job_kind: str, kinds: Sequence[str], limit: int) -> Sequence[Row]:
+    """Recipients, (corp, userid), of alerts of these kinds for which no message is due: the release before finishes a
+    message without those it cannot read."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select distinct corp_id, userid
         from alerts
         where status in ('OPEN', 'WAITING')
           and message_id is null
+          and kind = any($2)
           and not exists (
               select from due_rows d
               where d.corp_id = alerts.corp_id and d.kind = $1 and d.key = alerts.userid and d.status <> 'done'
           )
-        limit $2
+        limit $3
         """,
         job_kind,
+        kinds,
         limit,
     )
     return rows
