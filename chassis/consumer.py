@@ -168,6 +168,8 @@ class Consumer:
                 await self._take(page)
                 await self.kept.forget(page)
                 done += len(page)
+            if self._stopping:
+                await self.kept.let_go(corp_id)
         return done
 
     async def _take(self, messages: Sequence[Delivery]) -> None:
