@@ -41,6 +41,10 @@ Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 Delivered: TypeAlias = tuple[Delivery, Received | None]
 
 
+def _reads_all(message: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Durable:
     """One handler and what it is fed. `name` is the durable's name on the server: it never takes another meaning."""
@@ -57,6 +61,9 @@ class Durable:
     # A fact that comes twice, or late, changes nothing: such a handler needs no inbox, whose row costs more than most
     # of them write. So it is for projections (chassis.projection), and for what follows only from rows that changed.
     idempotent: bool = False
+    # Of a message: False when it says what only a later release has words for (a new kind in a oneof). It waits for
+    # that one, like a type that is not known.
+    reads: Callable[[Any], bool] = _reads_all
 
 
 async def take(outbox: Outbox, durable: Durable, facts: Sequence[Received]) -> int:
@@ -161,6 +168,8 @@ class Consumer:
                 await self._take(page)
                 await self.kept.forget(page)
                 done += len(page)
+            if self._stopping:
+                await self.kept.let_go(corp_id)
         return done
 
     async def _take(self, messages: Sequence[Delivery]) -> None:
@@ -173,6 +182,8 @@ class Consumer:
                 continue
             try:
                 fact = decode(self._types, message.subject, message.headers or {}, message.data)
+                if not self.durable.reads(fact.message):
+                    raise TypeUnknown(fact.type, "what this release has words for")
                 facts.append((message, fact))
             except TypeUnknown as error:
                 await self._leave(message, error)

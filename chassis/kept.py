@@ -162,6 +162,19 @@ class KeptFacts:
             [one.position for one in page if one.is_acked],
         )
 
+    async def let_go(self, corp_id: str) -> None:
+        """Another replica may go on at once."""
+        await self._pool.execute(
+            """
+            update parked
+            set lease_until = null
+            where corp_id = $1 and durable = $2 and lease_until = $3
+            """,
+            corp_id,
+            self._durable,
+            self._leases.pop(corp_id, None),
+        )
+
     async def finish(self, corp_id: str) -> None:
         """Ends the release when nothing is kept any more; nothing is added to a corp that is released."""
         await self._pool.execute(

@@ -53,7 +53,7 @@ class Lane:
 
     def succeeded(self, corp_ids: Iterable[str]) -> None:
         self._successes += 1
-        if self._of_all or self._slow:
+        if self._of_all or self._of_corp or self._slow:
             self._of_all.clear()
             for corp_id in corp_ids:
                 self._forget(corp_id)

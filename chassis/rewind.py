@@ -7,7 +7,8 @@ its handler was mended.
 NAME is a durable, or a service for all of its durables. TIME is ISO 8601 with a zone; --all begins with the oldest
 fact that the stream still holds. The inbox was restored with its database, so it hides nothing that the copy lacks;
 --forget also takes from it what it took since, for a handler that is to see the same facts again. Effects outside do
-not happen twice: their rows are keyed by what they are about, and old facts are not fresh.
+not happen twice: their rows are keyed by what they are about, and old facts are not fresh. But what is only counted
+(unknown events, unread messages) is counted again.
 
 The command reads `NATS_URL`, and for --forget `<SERVICE>_DATABASE_URL`. The service may run meanwhile. It takes a NATS
 of 2.14 or newer, which can move a durable and leave its settings as they are.

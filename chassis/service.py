@@ -111,10 +111,6 @@ class Service:
             "consumers": {consumer.durable.name: consumer.state for consumer in self._consumers},
         }
 
-    async def _look_after_parked(self) -> int:
-        await self.parking.refresh()
-        return sum([await consumer.handle_released() for consumer in self._consumers])
-
     async def backlog(self) -> dict[str, int]:
         """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
         counts = {"outbox": await self.outbox.waiting()}
@@ -143,7 +139,10 @@ class Service:
         self.loop("outbox-sweep", self.outbox.sweep, interval=5)
         inbox_days = timedelta(days=self.settings.inbox_days)
         self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
-        self.loop("parking", self._look_after_parked, interval=REFRESH_SECONDS)
+        self.loop("parking", self.parking.refresh, interval=REFRESH_SECONDS)
+        # Each by itself: what was kept for one may take long, or meet an outage of its own.
+        for consumer in self._consumers:
+            self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 

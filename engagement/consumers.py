@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, timedelta
+from typing import Any
 
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.errors import Invalid
@@ -138,6 +140,7 @@ class Handlers:
                 self.deliver_on_staff_alerted,
                 suffixed=True,
                 idempotent=True,
+                reads=_has_words_for,
             ),
             Durable(
                 "engagement-place-on-staff-placed",
@@ -156,16 +159,26 @@ class Handlers:
         )
 
 
+def _has_words_for(said: StaffAlerted) -> bool:
+    """False for details of a kind that a later release states."""
+    return said.WhichOneof("details") is not None or len(UnknownFieldSet(said)) == 0
+
+
+def _name(enum: Any, number: int, prefix: str) -> str:
+    """UNSPECIFIED for what only a later release knows."""
+    return str(enum.Name(number if number in enum.values() else 0)).removeprefix(prefix)
+
+
 def _alerted(said: StaffAlerted) -> alerts.Alerted:
-    """Raises Invalid for details that this release has no words for."""
+    """Raises Invalid for an alert without details."""
     return alerts.Alerted(
         corp_id=said.corp_id,
         alert_id=said.alert_id,
         userid=said.userid,
         cause=said.cause,
         contact_id=said.contact_id,
-        importance=Importance.Name(said.importance).removeprefix("IMPORTANCE_"),
-        next_step=NextStep.Name(said.next_step).removeprefix("NEXT_STEP_"),
+        importance=_name(Importance, said.importance, "IMPORTANCE_"),
+        next_step=_name(NextStep, said.next_step, "NEXT_STEP_"),
         at=said.at.ToDatetime(UTC),
         arrived_at=said.arrived_at.ToDatetime(UTC),
         details=_details(said),

@@ -49,7 +49,7 @@ class Attribution:
 async def catch_up(pool: Pool) -> int:
     """Marks orders that the release before attributed, by its own rule; returns how many."""
     async with pool.acquire() as connection:
-        return await marks.mark_orders_of_release_before(connection, CATCH_UP_AT_ONCE)
+        return await marks.mark_orders_of_release_before(connection, CATCH_UP_AT_ONCE, QUEUE)
 
 
 def attributed(row: Row, currency: str) -> OrderAttributed:

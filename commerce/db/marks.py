@@ -45,21 +45,35 @@ async def mark_orders(connection: Connection, buyers: Mapping[Key, str]) -> None
         )
 
 
-async def mark_orders_of_release_before(connection: Connection, limit: int) -> int:
-    """Orders whose attribution the release before wrote last; none while as many marks wait."""
+async def mark_orders_of_release_before(connection: Connection, limit: int, queue: str) -> int:
+    """Orders whose attribution the release before wrote last; none while as many marks wait. Corps that are parked in
+    `queue` are left out, with their marks."""
     status = await connection.execute(
         """
+        with aside as (
+            select corp_id
+            from parked
+            where durable = $2 and released_at is null
+        ),
+        waiting as (
+            select
+            from attribution_marks
+            where corp_id not in (select corp_id from aside)
+            limit $1
+        )
         insert into attribution_marks (corp_id, mall_id, order_id, identifier_id)
         select a.corp_id, a.mall_id, a.order_id, o.buyer_id
         from attributions a
         join orders o on (o.corp_id, o.mall_id, o.order_id) = (a.corp_id, a.mall_id, a.order_id)
         where a.attributed_version is distinct from a.version
+            and a.corp_id not in (select corp_id from aside)
             and o.buyer_id is not null
-            and (select count(*) from (select from attribution_marks limit $1) m) < $1
+            and (select count(*) from waiting) < $1
         order by a.corp_id, a.mall_id, a.order_id
         limit $1
         """,
         limit,
+        queue,
     )
     return int(status.split()[-1])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.pool import Connection, Row
@@ -10,6 +10,8 @@ from commerce.db.orders import Key
 from commerce.domain.refunds import Refund
 
 RefundKey = tuple[str, str, str]  # corp, mall, refund
+# Begins the ids of messages that the gateway has read anew (gateway.reread); the door's own are hexadecimal.
+READ_ANEW = "r"
 Refunds = dict[RefundKey, Row]
 
 
@@ -28,11 +30,18 @@ class Told:
     def key(self) -> RefundKey:
         return self.order[0], self.order[1], self.refund.refund_id
 
+    @property
+    def is_read_anew(self) -> bool:
+        return self.fact_id.startswith(READ_ANEW)
 
-async def save(connection: Connection, messages: Iterable[Told]) -> None:
-    """Two messages about one refund (Youzan has two families): the earlier one speaks, whichever came first."""
+
+async def save(connection: Connection, messages: Sequence[Told]) -> None:
+    """Two messages about one refund (Youzan has two families): the earlier one speaks, whichever came first. Of one
+    message that was read anew, the latest reading does."""
     earliest: dict[RefundKey, Told] = {}
-    for told in sorted(messages, key=lambda one: (one.key, one.refund.at, one.fact_id)):
+    told_in_turn = sorted((one for one in messages if not one.is_read_anew), key=lambda one: one.fact_id)
+    anew = sorted((one for one in messages if one.is_read_anew), key=lambda one: one.fact_id, reverse=True)
+    for told in sorted([*anew, *told_in_turn], key=lambda one: (one.key, one.refund.at, not one.is_read_anew)):
         earliest.setdefault(told.key, told)
     ordered = list(earliest.values())
     rows = await connection.fetch(
@@ -56,7 +65,12 @@ async def save(connection: Connection, messages: Iterable[Told]) -> None:
             subject = excluded.subject,
             headers = excluded.headers,
             payload = excluded.payload
-        where (excluded.at, excluded.fact_id) < (r.at, r.fact_id)
+        where excluded.at < r.at
+            or excluded.at = r.at and case
+                when excluded.fact_id like 'r%' and r.fact_id like 'r%' then excluded.fact_id > r.fact_id
+                when excluded.fact_id like 'r%' or r.fact_id like 'r%' then excluded.fact_id like 'r%'
+                else excluded.fact_id < r.fact_id
+            end
         returning corp_id, mall_id, refund_id
         """,
         *zip(*(told.key for told in ordered), strict=True),

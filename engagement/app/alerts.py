@@ -30,6 +30,8 @@ MOST_PER_MESSAGE = 40
 RETRY = timedelta(seconds=1)
 # How many recipients whom a replica of the release before passed over are put right at once.
 LEFT_BEHIND = 500
+# Those of a later release are for its replicas to send.
+KINDS = sorted(domain.KINDS.values())
 # For a corp that left the corps file.
 USUAL_ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -118,7 +120,7 @@ class AlertMessages:
         async with self._outbox.transaction() as tx:
             message = await db.attempting(tx.connection, corp_id, userid)
             if message is None:
-                rows = await db.unsent(tx.connection, corp_id, userid, MOST_PER_MESSAGE)
+                rows = await db.unsent(tx.connection, corp_id, userid, KINDS, MOST_PER_MESSAGE)
                 if not rows:
                     await scheduled.finish(tx.connection, KIND, [(claim, "nothing left")])
                     return
@@ -141,7 +143,7 @@ class AlertMessages:
             delivered, errcode = False, error.errcode
         async with self._outbox.transaction() as tx:
             await db.end_message(tx.connection, corp_id, message_id, delivered, errcode)
-            more = await db.unsent(tx.connection, corp_id, userid, 1)
+            more = await db.unsent(tx.connection, corp_id, userid, KINDS, 1)
             if more:
                 await scheduled.postpone(tx.connection, KIND, [(claim, datetime.now(UTC) + self._gather)])
             else:
@@ -150,7 +152,7 @@ class AlertMessages:
     async def make_due_again(self) -> int:
         """Makes messages due for alerts that a replica of the release before passed over; returns for how many."""
         async with self._outbox.transaction() as tx:
-            left = await db.left_behind(tx.connection, KIND, LEFT_BEHIND)
+            left = await db.left_behind(tx.connection, KIND, KINDS, LEFT_BEHIND)
             await make_due(tx, {(row["corp_id"], row["userid"]) for row in left}, datetime.now(UTC))
         return len(left)
 

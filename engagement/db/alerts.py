@@ -28,6 +28,13 @@ from unnest(
     corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
     at, arrived_at, status
 )
+-- Told of before a rename, under the former userid: who states alerts may learn of the rename too late.
+where not exists (
+    select
+    from alerts told
+    where (told.corp_id, told.userid, told.kind, told.at) = (new.corp_id, new.userid, new.kind, new.at)
+      and coalesce(told.cause, 'order_paid/' || told.mall_id || '/' || told.order_id) = new.cause
+)
 on conflict do nothing
 returning corp_id, userid, status
 """
@@ -38,47 +45,56 @@ COLUMNS = (
 
 
 async def insert(connection: Connection, rows: Iterable[dict[str, Any]]) -> Sequence[Row]:
-    """Whole rows by column name (COLUMNS); returns corp, userid and status of the new ones."""
-    ordered = sorted(rows, key=lambda row: (row["corp_id"], row["alert_id"]))
+    """Whole rows by column name (COLUMNS); returns corp, userid and status of the new ones. A cause is told to a
+    recipient once, whatever id the alert has."""
+    one_of_each = {(row["corp_id"], row["userid"], row["cause"]): row for row in rows}
+    ordered = sorted(one_of_each.values(), key=lambda row: (row["corp_id"], row["alert_id"]))
     columns = [[row[name] for row in ordered] for name in COLUMNS]
     columns[COLUMNS.index("details")] = [json.dumps(row["details"], ensure_ascii=False) for row in ordered]
     new: Sequence[Row] = await connection.fetch(INSERT, *columns)
     return new
 
 
-async def unsent(connection: Connection, corp_id: str, userid: str, limit: int) -> Sequence[Row]:
-    """Alerts that no message holds yet, oldest first."""
+async def unsent(connection: Connection, corp_id: str, userid: str, kinds: Sequence[str], limit: int) -> Sequence[Row]:
+    """Alerts of these kinds that no message holds yet, oldest first."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select *
         from alerts
-        where corp_id = $1 and userid = $2 and status in ('OPEN', 'WAITING') and message_id is null
+        where corp_id = $1
+          and userid = $2
+          and status in ('OPEN', 'WAITING')
+          and message_id is null
+          and kind = any($3)
         order by arrived_at, alert_id
-        limit $3
+        limit $4
         """,
         corp_id,
         userid,
+        kinds,
         limit,
     )
     return rows
 
 
-async def left_behind(connection: Connection, job_kind: str, limit: int) -> Sequence[Row]:
-    """Recipients, (corp, userid), of alerts for which no message is due: the release before finishes a message
-    without those it cannot read."""
+async def left_behind(connection: Connection, job_kind: str, kinds: Sequence[str], limit: int) -> Sequence[Row]:
+    """Recipients, (corp, userid), of alerts of these kinds for which no message is due: the release before finishes a
+    message without those it cannot read."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select distinct corp_id, userid
         from alerts
         where status in ('OPEN', 'WAITING')
           and message_id is null
+          and kind = any($2)
           and not exists (
               select from due_rows d
               where d.corp_id = alerts.corp_id and d.kind = $1 and d.key = alerts.userid and d.status <> 'done'
           )
-        limit $2
+        limit $3
         """,
         job_kind,
+        kinds,
         limit,
     )
     return rows

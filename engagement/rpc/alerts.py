@@ -69,7 +69,8 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
     async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
         moment, corp_id = as_of(request), caller().corp_id
         async with self._pool.acquire() as connection:
-            rows = await db.figures(connection, corp_id, moment)
+            known = KINDS.values()
+            rows = [row for row in await db.figures(connection, corp_id, moment) if row["kind"] in known]
             messages = await db.messages_sent(connection, corp_id, moment)
         paid = next((row for row in rows if row["kind"] == KINDS[OrderPaid]), None)
         return pb.GetAlertFiguresResponse(

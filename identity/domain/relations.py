@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 ADDED, DELETED_BY_STAFF, DELETED_BY_CUSTOMER = "added", "deleted_by_staff", "deleted_by_customer"
 # How a relation ends.
 BY_STAFF, BY_CUSTOMER, BY_TRANSFER = "BY_STAFF", "BY_CUSTOMER", "BY_TRANSFER"
 # WeCom's add_way of a scanned code, which is what a state comes from; and of a customer handed over to a member.
 SCANNED, ASSIGNED = 1, 202
+# One end is told to each of the corp's apps, so far apart at most.
+TOLD_WITHIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,13 @@ def _span(adds: list[FollowEvent], end: FollowEvent | None) -> Span:
 
 
 def lost(before: Iterable[Span], after: Iterable[Span]) -> list[Span]:
-    """The spans that a customer ended, of which nothing was known before."""
-    known = {span.ended_at for span in before if span.end == BY_CUSTOMER}
-    return [span for span in after if span.end == BY_CUSTOMER and span.ended_at not in known]
+    """The spans that a customer ended, of which nothing was known before: an end that turns out to be a moment earlier
+    is the same."""
+    known = [span.ended_at for span in before if span.end == BY_CUSTOMER and span.ended_at is not None]
+    return [
+        span
+        for span in after
+        if span.end == BY_CUSTOMER
+        and span.ended_at is not None
+        and not any(abs(span.ended_at - end) <= TOLD_WITHIN for end in known)
+    ]

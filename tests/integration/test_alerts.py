@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +13,14 @@ from bihuan.engagement.v1 import alert_service_pb2 as pb
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
 from bihuan.staff.v1.facts_pb2 import AlertKind, Importance, NextStep, StaffAlerted, StaffAlertRaised
 from google.protobuf.timestamp_pb2 import Timestamp
+from nats.js import JetStreamContext
 
-from chassis import scheduled
-from chassis.consumer import Durable
+from chassis import bus, consumer, scheduled
+from chassis.consumer import Consumer, Durable
 from chassis.errors import Invalid
+from chassis.facts import new_fact
 from chassis.kernel import caller
+from chassis.kernel.staff_subject import staff_suffix
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway
@@ -27,6 +31,7 @@ from engagement.rpc.alerts import AlertServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 from tests.marking import corps
+from tests.waiting import until
 
 Rooms = Callable[..., Any]
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -130,6 +135,57 @@ async def test_the_same_payment_said_by_both_releases_is_one_alert(rooms: Rooms,
             )
     assert len(kept[0]) == 1
     assert kept[0] == kept[1]
+
+
+def of_next_year(alert_id: str) -> StaffAlerted:
+    """Details, importance and next step that nobody has words for yet."""
+    bare = said(alert_id, **PAID)
+    bare.ClearField("details")
+    bare.importance = bare.next_step = 99  # type: ignore[assignment]
+    return StaffAlerted.FromString(bare.SerializeToString() + b"\x8a\x7d\x00")  # field 2001, empty
+
+
+async def test_a_kind_of_next_years_release_waits_for_it(
+    rooms: Rooms, handlers: Handlers, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "UNKNOWN_TYPE_SECONDS", 0.2)
+    await jetstream.purge_stream("STAFF")
+    known = said("2", **PAID)
+    known.next_step = 99  # type: ignore[assignment]
+    async with rooms("engagement") as room:
+        one = Consumer(durable(handlers, "staff-alerted"), jetstream, room.outbox, replicas=1, after=lambda: None)
+        running = asyncio.create_task(one.run())
+        try:
+            for alert in (of_next_year("1"), known):
+                suffix = staff_suffix(CORP, alert.userid)
+                fact = new_fact(alert, corp_id=CORP, source="tests", fact_id=alert.alert_id, subject_suffix=suffix)
+                await bus.publish(jetstream, fact, timeout=5)
+            await until(lambda: room.rows("select 1 from alerts"))
+            await asyncio.sleep(0.6)  # the unknown one comes round a few times
+            assert await room.rows("select next_step from alerts") == [{"next_step": "UNSPECIFIED"}]
+            assert await room.rows("select * from dead_letters") == []
+            info = await jetstream.consumer_info("STAFF", one.durable.name)
+            assert info.num_ack_pending == 1
+        finally:
+            await one.stop()
+            await asyncio.wait([running], timeout=10)
+            await jetstream.delete_consumer("STAFF", one.durable.name)
+
+
+async def test_alerts_that_next_years_release_has_put_down_are_left_to_it(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer
+) -> None:
+    phones = Phones()
+    async with rooms("engagement") as room:
+        facts = [said("1", **REFUND), said("2", **LOST)]
+        await room.take(durable(handlers, "staff-alerted"), [received(one, one.alert_id) for one in facts])
+        await room.pool.execute("update alerts set kind = 'ALERT_KIND_NEW' where alert_id like '%1'")
+        await send_all(room, phones, sealer)
+        rows = await room.rows("select alert_id, status from alerts order by 1")
+        assert [row["status"] for row in rows] == ["WAITING", "DELIVERED"]
+        caller.enter({"bihuan-corp": CORP, "bihuan-role": "ADMIN"})
+        answer = await AlertServicer(room.pool, sealer, corps()).GetAlertFigures(pb.GetAlertFiguresRequest(), None)
+        assert [one.kind for one in answer.by_kind] == [pb.AlertKind.ALERT_KIND_FRIEND_LOST]
 
 
 async def test_what_the_release_before_passes_over_is_sent_by_this_one(

@@ -303,11 +303,11 @@ async def test_engagement(
     messages += [
         StaffAlertRaised(
             alert_id=f"a{n}",
+            order_id=f"o{n}",
             corp_id=CORP,
             userid=e,
             kind=AlertKind.ALERT_KIND_ORDER_PAID,
             contact_id=f.uid("external_userid", n),
-            order_id="o",
             at=stamp(now),
             arrived_at=stamp(now if fresh else now - timedelta(days=1)),
         )

@@ -349,6 +349,35 @@ async def test_what_the_release_before_attributed_is_attributed_anew(rooms: Room
         assert await attribution.catch_up(room.pool) == 0
 
 
+async def test_a_parked_corp_keeps_nobody_from_catching_up(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marks wait for its release, and no more are made meanwhile."""
+    monkeypatch.setattr(attribution, "CATCH_UP_AT_ONCE", 3)
+    async with rooms("commerce") as room:
+        await take(room, *purchase(), *(f.paid(f"o{n}", 0, 700, 31, ordered=11) for n in range(3)))
+        await work_off(attribution_queue(room.outbox))
+        await room.pool.execute("update attributions set version = version + 1")
+        async with room.pool.acquire() as connection:
+            for table in ("orders", "attributions"):
+                await connection.execute(f"create temp table copied as select * from {table} where order_id <> 'o'")
+                await connection.execute("update copied set corp_id = 'ww-parked'")
+                await connection.execute(f"insert into {table} select * from copied")
+                await connection.execute("drop table copied")
+        await room.pool.execute(
+            "insert into parked (corp_id, durable, reason, detail) values ('ww-parked', 'attribution', 'BUG', '')"
+        )
+        await room.pool.execute(
+            """
+            insert into attribution_marks (corp_id, mall_id, order_id, identifier_id)
+            select corp_id, mall_id, order_id, buyer_id
+            from orders
+            where corp_id = 'ww-parked'
+            """
+        )
+        assert await attribution.catch_up(room.pool) == 3
+        await room.pool.execute("delete from attribution_marks where corp_id <> 'ww-parked'")
+        assert await room.rows("select count(*) as n from attribution_marks") == [{"n": 3}]
+
+
 # -- a bug
 
 

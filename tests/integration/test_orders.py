@@ -111,6 +111,21 @@ async def test_a_refund_of_an_unknown_line_is_kept_and_healed_by_a_late_detail(r
 # -- refunds that count after all, or no longer
 
 
+async def test_a_refund_read_anew_says_what_the_later_reading_says(rooms: Rooms) -> None:
+    """gateway.reread: the same message under an id of its own, by readers that read more; in any order."""
+    paid = f.paid("o", 0, 800, 5, ordered=1, lines=[f.line("l1", 500), f.line("l2", 300)])
+    first = received(f.refunded("o", "r", 300, 9), "5a")
+    second = received(f.refunded("o", "r", 300, 9, lines={"l1": 300}), "r0002-5a")
+    third = received(f.refunded("o", "r", 300, 9, lines={"l1": 200, "l2": 100}), "r0003-5a")
+    for order in itertools.permutations([first, second, third]):
+        async with rooms("commerce") as room:
+            await take(room, paid)
+            for batch in (order[:1], order[1:]):
+                await room.take(ORDERS, list(batch))
+            (refund,) = (await get_order(room, "o")).refunds
+            assert [(line.line_id, line.amount.amount) for line in refund.lines] == [("l1", 200), ("l2", 100)]
+
+
 async def test_a_refund_that_counts_after_all_closes_its_dead_letter(rooms: Rooms) -> None:
     """The payment was stated too low; what a later version says covers the refund."""
     async with rooms("commerce") as room:

@@ -9,6 +9,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import dead_letters, parking
+from chassis import kept as kept_facts
 from chassis.dead_letters.replay import replay_all
 from chassis.facts import Received
 from chassis.outbox import Tx
@@ -266,3 +267,32 @@ async def test_a_lock_time_out_is_an_outage(rooms: Rooms, jetstream: JetStreamCo
             await until(lambda: len(set(taken)) == 5, seconds=30)
             await held.rollback()
         assert await letters(room) == []
+
+
+async def test_a_replica_that_is_stopped_leaves_what_was_kept_to_the_next_at_once(
+    rooms: Rooms, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fix is deployed, the corp is released, and the replicas are restarted one after the other."""
+    monkeypatch.setattr(kept_facts, "PAGE", 2)
+    taken: list[str] = []
+    async with rooms("identity") as room:
+
+        async def take_and_stop(tx: Tx, facts: Sequence[Received]) -> None:
+            taken.extend(fact.id for fact in facts)
+            await one.consumer.stop()
+
+        poison = {f"t-stopped-{number}" for number in range(10)}
+        async with Running(room, jetstream, "t-stopped", recorder([], poison)) as running:
+            await running.send(10)
+            await until(lambda: parked(room))
+            await running.send(range(10, 16))
+            await until(running.settled)
+        assert len(await kept(room)) == 6
+        assert await release(room) == 1
+        one = Running(room, jetstream, "t-stopped", take_and_stop)
+        two = Running(room, jetstream, "t-stopped", recorder(taken, set()))
+        for replica in (one, two):
+            await replica.parking.refresh()
+            await replica.consumer.handle_released()
+        assert taken == [f"t-stopped-{number}" for number in range(10, 16)]
+        assert await nobody_waits(room)

@@ -120,6 +120,19 @@ async def test_alerts_move_to_whom_their_recipient_became(rooms: Rooms, handlers
             assert {"anna", "cleo"} <= {row["key"] for row in due}
 
 
+async def test_one_cause_is_one_alert_before_and_after_a_rename(rooms: Rooms, handlers: Handlers) -> None:
+    """Whoever states alerts may learn of the rename after the moved relation, and states the cause anew."""
+    former, present = alerted("A", "anna", 50), alerted("B", "bea", 50)
+    former.cause = present.cause = "order_refunded/yz/E/R"
+    for order in itertools.permutations([former, CHAIN[0], present]):
+        if order[-1] is CHAIN[0]:
+            continue  # nobody can know yet
+        async with rooms("engagement") as room:
+            for number, message in enumerate(order):
+                await take(room, handlers, message, str(number))
+            assert [row["userid"] for row in await room.rows("select userid from alerts")] == ["bea"]
+
+
 async def test_a_welcome_and_a_name_move(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
     now = datetime.now(UTC)
     acquired = f.acquired("t", 1, "anna", 1, 0, sealed_code=sealer.seal(CORP, "code"), arrived=now)
