@@ -188,8 +188,8 @@ async def test_engagement(rooms: Rooms, handlers: Handlers, sealer: Sealer, seed
             ),
             StaffAlertRaised(
                 alert_id=f"a{number % 30}", corp_id=CORP, userid=f"guide{number % 30 % 3}",
-                kind=AlertKind.ALERT_KIND_ORDER_PAID, contact_id=f.uid("external_userid", number % 30), order_id="o",
-                at=stamp(now), arrived_at=stamp(now),
+                kind=AlertKind.ALERT_KIND_ORDER_PAID, contact_id=f.uid("external_userid", number % 30),
+                order_id=f"o{number % 30}", at=stamp(now), arrived_at=stamp(now),
             ),
         ]  # fmt: skip
     # One code is one customer's: what differs between two facts about it must not decide.
