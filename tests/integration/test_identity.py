@@ -20,7 +20,7 @@ from identity.app import contacts
 from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from tests import facts as f
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 from tests.integration.test_any_order import numbered, same_whatever_the_order, who_is_who
 from tests.marking import corps
 
@@ -56,7 +56,7 @@ SHARED = st.one_of(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(10))
 @given(st.lists(SHARED, min_size=2, max_size=8), st.integers())
 @example([f.ended(0, "anna", 1, by_customer=False), f.added(0, "anna", 8), f.added(1, "anna", 5)], 1)
 @example([f.ended(0, "anna", 1, by_customer=False), f.added(0, "anna", 8), f.added(1, "anna", 5)], 2)

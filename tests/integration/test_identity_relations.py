@@ -21,7 +21,7 @@ from identity import consumers as identity
 from identity.app.contacts import KIND, ContactReads
 from identity.app.renames import MOVE, Moving
 from tests import facts as f
-from tests.conftest import CORP, Room, received
+from tests.conftest import CORP, Room, examples, received
 from tests.integration.test_any_order import numbered, same_whatever_the_order
 from tests.integration.test_recorded_edge import Recorded
 
@@ -67,7 +67,7 @@ follows = st.one_of(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(12))
 @given(st.lists(follows, min_size=2, max_size=10), st.integers())
 @example([f.added(0, "anna", 1), f.renamed("anna", "anne", 2), f.renamed("anne", "bob", 3), f.added(1, "anna", 5)], 1)
 async def test_a_renamed_employee_keeps_their_customers(rooms: Rooms, messages: list[Any], seed: int) -> None:

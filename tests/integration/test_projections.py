@@ -19,7 +19,7 @@ from commerce import consumers as commerce
 from engagement.consumers import Handlers
 from identity import consumers as identity
 from tests import facts as f
-from tests.conftest import CORP, Room
+from tests.conftest import CORP, Room, examples
 from tests.integration.test_any_order import live_through, numbered, route
 
 Rooms = Callable[[str], Any]
@@ -89,7 +89,7 @@ async def tables(room: Room, service: str) -> dict[str, Any]:
     return {table: sorted(map(str, await room.rows(f"select * from {table}"))) for table in TABLES[service]}
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(6))
 @given(stated, st.integers())
 async def test_projections_need_no_inbox(rooms: Rooms, handlers: Handlers, messages: list[Any], seed: int) -> None:
     every: dict[str, tuple[Durable, ...]] = {
