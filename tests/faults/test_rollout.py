@@ -24,6 +24,7 @@ def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_two_releases_run_beside_each_other(tmp_path: Path, release_before: Path, old_first: bool) -> None:
     suite = Suite(Home(tmp_path / "home"), Ports(free_port_base()), replicas=2)
     try:
-        await roll_out(suite, release_before, old_first=old_first, seed=5, buyers=100, per_second=60)
+        result = await roll_out(suite, release_before, old_first=old_first, seed=5, buyers=100, per_second=60)
+        assert result.replay["sent"] == result.replay["total"]
     finally:
         suite.down()

@@ -201,7 +201,7 @@ async def expected(room: Room, messages: Sequence[Any], window: Window) -> dict[
 
 
 # Shrinking a failure would take a database a step.
-@settings(max_examples=examples(20), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), phases=[Phase.explicit, Phase.generate])
 @given(histories, st.integers())
 async def test_sql_says_what_the_rule_says(rooms: Rooms, messages: list[Any], seed: int) -> None:
     known = corps(days=DAYS, timezone=ZONE)

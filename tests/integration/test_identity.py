@@ -56,7 +56,7 @@ SHARED = st.one_of(
 )
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(15))
 @given(st.lists(SHARED, min_size=2, max_size=8), st.integers())
 @example([f.ended(0, "anna", 1, by_customer=False), f.added(0, "anna", 8), f.added(1, "anna", 5)], 1)
 @example([f.ended(0, "anna", 1, by_customer=False), f.added(0, "anna", 8), f.added(1, "anna", 5)], 2)

@@ -67,7 +67,7 @@ follows = st.one_of(
 )
 
 
-@settings(max_examples=examples(12))
+@settings(max_examples=examples(20))
 @given(st.lists(follows, min_size=2, max_size=10), st.integers())
 @example([f.added(0, "anna", 1), f.renamed("anna", "anne", 2), f.renamed("anne", "bob", 3), f.added(1, "anna", 5)], 1)
 async def test_a_renamed_employee_keeps_their_customers(rooms: Rooms, messages: list[Any], seed: int) -> None:

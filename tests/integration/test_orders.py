@@ -160,7 +160,7 @@ refund_facts = st.lists(
 )
 
 
-@settings(max_examples=examples(10), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(15), phases=[Phase.explicit, Phase.generate])
 @given(refund_facts, st.integers())
 async def test_open_letters_are_the_refunds_that_do_not_count(rooms: Rooms, messages: list[Any], seed: int) -> None:
     async with rooms("commerce") as room:
@@ -224,7 +224,7 @@ def lowest_currency(messages: Sequence[Any]) -> str | None:
     return min(stating)[2] if stating else None
 
 
-@settings(max_examples=examples(12), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(20), phases=[Phase.explicit, Phase.generate])
 @given(currency_facts, st.integers())
 async def test_an_orders_currency_is_a_function_of_its_messages(rooms: Rooms, messages: list[Any], seed: int) -> None:
     """Whatever order they come in, the order is as if the wrong ones had never come, and those are dead letters."""

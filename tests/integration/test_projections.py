@@ -89,7 +89,7 @@ async def tables(room: Room, service: str) -> dict[str, Any]:
     return {table: sorted(map(str, await room.rows(f"select * from {table}"))) for table in TABLES[service]}
 
 
-@settings(max_examples=examples(6))
+@settings(max_examples=examples(8))
 @given(stated, st.integers())
 async def test_projections_need_no_inbox(rooms: Rooms, handlers: Handlers, messages: list[Any], seed: int) -> None:
     every: dict[str, tuple[Durable, ...]] = {
