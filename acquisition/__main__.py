@@ -8,6 +8,7 @@ from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
 from acquisition.app import live_codes
+from acquisition.app.channels import Channels
 from acquisition.app.live_codes import LiveCodes
 from acquisition.db.channels import ensure_default
 from acquisition.rpc.channels import ChannelServicer
@@ -23,15 +24,21 @@ async def build(service: Service) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps, service.settings.stream_replicas)
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
-    contact_ways = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)
+    made = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)
+    updated = service.effect(live_codes.UPDATE_KIND, OneByOne(codes.perform_update), at_once=4, interval=1)
+
+    def wake() -> None:
+        made.wake()
+        updated.wake()
 
     service.consume(*consumers.DURABLES)
     service.serve(
-        channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, ChannelServicer(service.pool, service.once)
+        channel_service_pb2_grpc.add_ChannelServiceServicer_to_server,
+        ChannelServicer(service.pool, Channels(service.outbox), service.once),
     )
     service.serve(
         live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,
-        LiveCodeServicer(service.pool, codes, service.once, contact_ways.wake),
+        LiveCodeServicer(service.pool, codes, service.once, wake),
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,

@@ -81,13 +81,32 @@ class SortedPage:
         shown = value.isoformat() if isinstance(value, datetime) else value
         return _token(json.dumps([self.order_by, self.descending, shown, key]))
 
+    def order(self, column: str, key: str) -> str:
+        """SQL: what `order by` says."""
+        direction = "desc" if self.descending else "asc"
+        return f"{column} {direction}, {key} {direction}"
+
+    def beyond(self, column: str, key: str, first: int, key_type: str = "uuid") -> str:
+        """SQL: a condition that holds behind the page before. `after` are its parameters, from number `first` on."""
+        if self.after is None:
+            return "true"
+        comparison = "<" if self.descending else ">"
+        return f"({column}, {key}) {comparison} (${first}, ${first + 1}::{key_type})"
+
 
 def sorted_page(
-    size: int, token: str, order_by: str, allowed: Mapping[str, type], usual: str = "created_at desc"
+    size: int,
+    token: str,
+    order_by: str,
+    allowed: Mapping[str, type],
+    usual: str = "created_at desc",
+    *,
+    uuid_keys: bool = True,
 ) -> SortedPage:
     """Raises Invalid for a wrong size, an order that the list does not have, or a token of another order.
 
-    `allowed`: the fields by which the list may be sorted, and what they hold: str, int or datetime.
+    `allowed`: the fields by which the list may be sorted, and what they hold: str, int or datetime. `uuid_keys`: the
+    rows' keys are UUIDs; otherwise any text.
     """
     plain = page(size, token)
     words = (order_by or usual).split()
@@ -111,7 +130,7 @@ def sorted_page(
             raise ValueError
     except (ValueError, TypeError):
         raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected=TOKEN_EXPECTED) from None
-    return SortedPage(plain.size, field, descending, (value, key))
+    return SortedPage(plain.size, field, descending, (value, uuid(key, "pageToken") if uuid_keys else key))
 
 
 def position(after: str) -> tuple[datetime, str, str]:

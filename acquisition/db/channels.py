@@ -7,6 +7,7 @@ from datetime import datetime
 
 from uuid_utils import uuid7
 
+from chassis.paging import SortedPage
 from chassis.pool import Connection, Row
 
 DEFAULT_NAME = "自然流量"
@@ -74,20 +75,82 @@ async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | No
     return row
 
 
-async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+async def page(
+    connection: Connection, corp_id: str, page: SortedPage, *, name: str | None, archived: bool
+) -> Sequence[Row]:
+    """`name`: a part of it, in any case."""
     rows: Sequence[Row] = await connection.fetch(
+        f"""
+        select *
+        from channels
+        where corp_id = $1
+          and (archived_at is not null) = $2
+          and ($3::text is null or strpos(lower(name), lower($3)) > 0)
+          and {page.beyond(page.order_by, "channel_id", 5)}
+        order by {page.order(page.order_by, "channel_id")}
+        limit $4
+        """,
+        corp_id,
+        archived,
+        name,
+        page.size,
+        *(page.after or ()),
+    )
+    return rows
+
+
+async def count(connection: Connection, corp_id: str, limit: int, *, name: str | None, archived: bool) -> int:
+    """Counts no further than `limit`."""
+    counted: int = await connection.fetchval(
+        """
+        select count(*)
+        from (
+            select
+            from channels
+            where corp_id = $1
+              and (archived_at is not null) = $2
+              and ($3::text is null or strpos(lower(name), lower($3)) > 0)
+            limit $4
+        ) bounded
+        """,
+        corp_id,
+        archived,
+        name,
+        limit,
+    )
+    return counted
+
+
+async def lock(connection: Connection, corp_id: str, channel_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
         """
         select *
         from channels
-        where corp_id = $1 and channel_id > $2
-        order by channel_id
-        limit $3
+        where corp_id = $1 and channel_id = $2
+        for update
         """,
         corp_id,
-        after,
-        limit,
+        channel_id,
     )
-    return rows
+    return row
+
+
+async def change(connection: Connection, corp_id: str, channel_id: str, name: str, archived_at: datetime | None) -> Row:
+    """The channel as it shall be, one revision on. Raises UniqueViolationError when another one has the name."""
+    row = await connection.fetchrow(
+        """
+        update channels
+        set name = $3, archived_at = $4, revision = revision + 1
+        where corp_id = $1 and channel_id = $2
+        returning *
+        """,
+        corp_id,
+        channel_id,
+        name,
+        archived_at,
+    )
+    assert row is not None, "the caller holds its lock"
+    return row
 
 
 FIGURES = """

@@ -12,7 +12,7 @@ PLACES: dict[str, object] = {"name": "袜子", "created_at": datetime(2026, 3, 1
 
 
 def the_page(token: str = "", order_by: str = "", size: int = 1) -> SortedPage:
-    return sorted_page(size, token, order_by, FIELDS)
+    return sorted_page(size, token, order_by, FIELDS, uuid_keys=False)
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -57,3 +57,10 @@ def test_a_forged_place_is_refused(value: object) -> None:
     forged = SortedPage(1, "name", False, None).next_token([(value, "k")])
     with pytest.raises(Invalid):
         the_page(forged, "name")
+
+
+def test_a_key_that_is_no_uuid_is_refused_where_keys_are() -> None:
+    token = the_page(order_by="name").next_token([("a", "k")])
+    with pytest.raises(Invalid) as refused:
+        sorted_page(1, token, "name", FIELDS)
+    assert refused.value.field == "pageToken"

@@ -1,0 +1,72 @@
+"""Channels: named, renamed, archived."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from uuid_utils import uuid7
+
+from acquisition.db import channels as db
+from chassis.errors import AlreadyExists, Conflict, NotFound
+from chassis.kernel.changes import publish_changed
+from chassis.outbox import Outbox, Tx
+from chassis.paging import text
+from chassis.pool import Row
+
+NOUN = "channels"
+MOST_NAME = 60
+
+
+def _taken() -> AlreadyExists:
+    return AlreadyExists("CHANNEL_NAME_TAKEN", field="name", expected="a name no other channel has, archived or not")
+
+
+class Channels:
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def create(self, tx: Tx, corp_id: str, name: str) -> Row:
+        """Raises Invalid or AlreadyExists."""
+        row = await db.insert(tx.connection, corp_id, str(uuid7()), text(name, "name", most=MOST_NAME))
+        if row is None:
+            raise _taken()
+        publish_changed(tx, corp_id, NOUN, [row["channel_id"]])
+        return row
+
+    async def update(self, corp_id: str, channel_id: str, revision: int | None, name: str) -> Row:
+        """`revision`: the one that the caller saw. Raises Invalid, NotFound, AlreadyExists, or Conflict when somebody
+        else changed the channel since."""
+        return await self._change(corp_id, channel_id, revision, name=text(name, "name", most=MOST_NAME))
+
+    async def archive(self, corp_id: str, channel_id: str) -> Row:
+        """Raises NotFound; Conflict for the default channel."""
+        return await self._change(corp_id, channel_id, None, archived_at=datetime.now(UTC))
+
+    async def restore(self, corp_id: str, channel_id: str) -> Row:
+        """Raises NotFound."""
+        return await self._change(corp_id, channel_id, None, archived_at=None)
+
+    async def _change(self, corp_id: str, channel_id: str, revision: int | None, **changes: Any) -> Row:
+        async with self._outbox.transaction() as tx:
+            row = await db.lock(tx.connection, corp_id, channel_id)
+            if row is None:
+                raise NotFound("CHANNEL_NOT_FOUND", field="channelId")
+            if revision is not None and revision != row["revision"]:
+                raise Conflict("REVISION_PASSED", field="revision", expected=f"{row['revision']}, as it is now")
+            if changes.get("archived_at") and row["is_default"]:
+                raise Conflict(
+                    "CHANNEL_IS_DEFAULT", field="channelId", expected="a channel that is not the default one"
+                )
+            if changes.get("archived_at") and row["archived_at"]:
+                return row
+            wanted = {"name": row["name"], "archived_at": row["archived_at"], **changes}
+            if all(row[key] == value for key, value in wanted.items()):
+                return row
+            try:
+                changed = await db.change(tx.connection, corp_id, channel_id, **wanted)
+            except asyncpg.UniqueViolationError:
+                raise _taken() from None
+            publish_changed(tx, corp_id, NOUN, [channel_id])
+            return changed
