@@ -9,15 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bihuan.common.v1.money_pb2 import Money
-from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlerted, StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import AlertKind, NounChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js import JetStreamContext
 
-from chassis.facts import new_fact
+from chassis.facts import Fact, new_fact
+from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.staff_subject import staff_suffix
 from gateway.hub import Event, Hub, Reader
-from gateway.stream import encode
+from gateway.stream import changes_told, encode
 from tests.conftest import CORP
 from tests.waiting import until
 
@@ -110,3 +111,40 @@ async def test_a_type_of_another_release_disturbs_nobody(jetstream: JetStreamCon
         assert [(await next_of(reader))[1]["alertId"] for _ in range(2)] == ["C0", "C2"]
         _, missed = await hub.since(start, reader.address)
         assert [read(event)[1]["alertId"] for event in missed] == ["C2"]
+
+
+def changed(noun: str, corp_id: str = CORP) -> Fact:
+    message = NounChanged(corp_id=corp_id, noun=noun, ids=["1"])
+    return new_fact(message, corp_id=corp_id, source="tests", subject_suffix=f".{corp_id}.{EVERYBODY}")
+
+
+async def test_a_change_reaches_those_who_may_list_what_changed(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        roles = {
+            role: hub.join(staff_suffix(CORP, f"hub-{role}"), lambda: None, changes_told(role))
+            for role in ("OPERATOR", "MANAGER", "FRONTLINE", "ADMIN")
+        }
+        roles["ADMIN"] = hub.join(f".{CORP}.", lambda: None, changes_told("ADMIN"))
+        await sent(jetstream, changed("channels", "wwother"))
+        for noun in ("channels", "orders", "api-keys", "nonsense"):
+            await sent(jetstream, changed(noun))
+        await state(jetstream, alerted("D1", "hub-OPERATOR"))
+        for role, told in {
+            "OPERATOR": ["channels", "orders"],
+            "MANAGER": ["channels"],
+            "ADMIN": ["channels", "orders", "api-keys"],
+            "FRONTLINE": [],
+        }.items():
+            assert [json.loads(one.split("data: ")[1])["noun"] for one in await texts(roles[role], len(told))] == told
+        # What came last has been handed out: so has everything before it.
+        await next_of(roles["OPERATOR"])
+        assert roles["FRONTLINE"].queue.empty()
+
+
+async def sent(js: JetStreamContext, fact: Fact) -> None:
+    await js.publish(fact.subject, fact.payload, headers=fact.headers)
+
+
+async def texts(reader: Reader, count: int) -> list[str]:
+    events = [await asyncio.wait_for(reader.queue.get(), 10) for _ in range(count)]
+    return [event.text.decode() for event in events if event is not None]
