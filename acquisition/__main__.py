@@ -3,7 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
@@ -16,6 +21,7 @@ from acquisition.rpc.live_codes import LiveCodeServicer
 from acquisition.settings import Settings
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
+from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 
@@ -43,6 +49,10 @@ async def build(service: Service) -> None:
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(service.pool, service.js, service.consumers, health_service_pb2),
     )
     async with service.pool.acquire() as connection:
         await ensure_default(connection, (corp.corp_id for corp in service.corps))

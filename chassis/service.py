@@ -52,7 +52,7 @@ class Service:
         self.once = IdempotentRequests(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self.parking = Parking(pool)
-        self._consumers: list[Consumer] = []
+        self.consumers: list[Consumer] = []
         self._loops: list[Loop] = []
         self._queues: dict[str, str] = {}
         self._effects: list[EffectWorker] = []
@@ -68,7 +68,7 @@ class Service:
 
         for durable in durables:
             replicas, parking = self.settings.replicas, self.parking
-            self._consumers.append(
+            self.consumers.append(
                 Consumer(durable, self.js, self.outbox, replicas=replicas, after=after, parking=parking)
             )
 
@@ -108,7 +108,7 @@ class Service:
     def health(self) -> dict[str, Any]:
         return {
             "ready": self.is_ready(),
-            "consumers": {consumer.durable.name: consumer.state for consumer in self._consumers},
+            "consumers": {consumer.durable.name: consumer.state for consumer in self.consumers},
         }
 
     async def backlog(self) -> dict[str, int]:
@@ -141,7 +141,7 @@ class Service:
         self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
         self.loop("parking", self.parking.refresh, interval=REFRESH_SECONDS)
         # Each by itself: what was kept for one may take long, or meet an outage of its own.
-        for consumer in self._consumers:
+        for consumer in self.consumers:
             self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
@@ -152,7 +152,7 @@ class Service:
         await patiently("parking", self.parking.refresh)
         await self.server.start()
         loops = [asyncio.create_task(one.run(), name=one.name) for one in self._loops]
-        consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self._consumers]
+        consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self.consumers]
         self._ready = True
         watch = asyncio.create_task(self._tell_readiness())
         log.info("started", grpc_port=self.server.port)
@@ -162,7 +162,7 @@ class Service:
         self._ready = False
         watch.cancel()
         await self.server.set_ready(False)
-        for consumer in self._consumers:
+        for consumer in self.consumers:
             await consumer.stop()
         await _finish(consumers, seconds=12)
         await self.server.stop()

@@ -5,9 +5,15 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
 from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.malls import MallBook
@@ -44,6 +50,16 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(
+            service.pool,
+            service.js,
+            service.consumers,
+            health_service_pb2,
+            sources=lambda corp_id: (f"mall.{one.id}" for one in service.corps.get(corp_id).mall),
+        ),
     )
 
 

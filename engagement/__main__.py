@@ -5,10 +5,16 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
+from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
@@ -53,6 +59,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(service.pool, service.js, service.consumers, health_service_pb2),
     )
 
 
