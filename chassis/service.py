@@ -1,6 +1,7 @@
 """A service's process: starts in order, tells the truth about its readiness, drains in reverse.
 
-settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
+settings → pool → bus → gRPC, consumers, loops → ready
+SIGTERM → unready → stop fetching, still answer → finish → outbox → close
 """
 
 from __future__ import annotations
@@ -164,7 +165,10 @@ class Service:
         await self.server.set_ready(False)
         for consumer in self._consumers:
             await consumer.stop()
+        # Meanwhile it answers whoever has not yet seen that it is no longer ready.
+        still_open = asyncio.create_task(asyncio.sleep(self.settings.drain_seconds))
         await _finish(consumers, seconds=12)
+        await still_open
         await self.server.stop()
         for one in self._loops:
             one.stop()
