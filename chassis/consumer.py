@@ -98,7 +98,14 @@ class Consumer:
         self._name_at: dict[str, float] = {}
         self._parking = parking or Parking(outbox.pool)
         self._lane = self._parking.lane(durable.name)
-        self._batches = Batches(durable.name, self._commit, self._dead_letter, stopping=lambda: self._stopping)
+        self._batches = Batches(
+            durable.name,
+            self._commit,
+            self._dead_letter,
+            corp_of=_corp_of,
+            store=self._parking.store,
+            stopping=lambda: self._stopping,
+        )
         self._stopping = False
         self._running = metrics.CONSUMER_RUNS.labels(durable.name)
         self._pull: Pull | None = None

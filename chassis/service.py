@@ -86,7 +86,8 @@ class Service:
         A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
         is never given up but tried every ten minutes.
         """
-        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
+        store = self.parking.store
+        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts, store=store)
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
