@@ -23,6 +23,7 @@ from deploy.local.home import SERVICES, Home, Ports
 from deploy.local.story import Result, replay, set_up
 from deploy.local.suite import SERVERS, Suite
 from tests.conftest import free_port, free_port_base
+from tests.faults.flood import Flood
 from tests.faults.link import Links, Wire
 from tests.faults.verdict import check_nothing_left, check_told
 from tests.waiting import until
@@ -39,6 +40,10 @@ CALL_SECONDS, CODE_SECONDS = 5.0, 20.0
 # frozen and cut here, and the moment in which a gateway that is replaced refuses, so that what is lost is lost by us.
 PATIENT_ATTEMPTS = 5
 KILL, FREEZE, CUT = "kill", "freeze", "cut"
+# Told to end, as for an upgrade, and started again. NATS leads its streams no more meanwhile.
+RESTART = "restart"
+# One corp sends what nobody can read, while the others are replayed.
+CORP, FLOOD = "corp", "flood"
 # Calls to WeCom and the mall have their effect, and of this share the answer is lost.
 UNANSWERED, UNANSWERED_RATE = "unanswered", 0.2
 
@@ -61,6 +66,9 @@ CELLS = (
         if phase != CUT or process not in ("postgres", "nats")
     ),
     Cell("sandbox", UNANSWERED),
+    Cell("postgres", RESTART),
+    Cell("nats", RESTART),
+    Cell(CORP, FLOOD),
 )
 
 
@@ -100,15 +108,15 @@ class Windows:
 
 class Field:
     """A suite of two of everything, whose second replicas reach the servers over wires that can be cut, as all of them
-    reach WeCom and the mall."""
+    reach WeCom and the mall. `corp_ids`: corps to be replayed; one more is flooded."""
 
     def __init__(self, folder: Path, corps: int) -> None:
         ports = Ports(free_port_base())
         self.links = Links()
         api = self.links.lay(ports.sandbox, free_port)
-        home = Home(folder / "home", corps=corps, api_port=api.port)
+        home = Home(folder / "home", corps=1 + corps, api_port=api.port)
         home.prepare(ports, empty=True)
-        self.corp_ids = [corp["corp_id"] for corp in home.corps]
+        flooded, *self.corp_ids = [corp["corp_id"] for corp in home.corps]
         door = self.links.lay(ports.nats, free_port)
         self._wires: dict[str, list[Wire]] = {"sandbox": [api], "gateway.2": [door]}
         environments = {"gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")}}
@@ -124,6 +132,7 @@ class Field:
                 "NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{bus.port}"),
             }
         self.suite = Suite(home, ports, replicas=2, environments=environments)
+        self.flood = Flood(self.suite, flooded)
 
     def up(self) -> None:
         self.suite.up(empty=False)
@@ -160,6 +169,13 @@ class Field:
             await asyncio.sleep(chance.uniform(0.2, 3.0))
             for name in struck:
                 await asyncio.to_thread(self.suite.start, name)
+        elif cell.phase == RESTART:
+            struck = [cell.process]
+            await asyncio.to_thread(self.suite.stop, cell.process)
+            await asyncio.to_thread(self.suite.start, cell.process)
+        elif cell.phase == FLOOD:
+            struck = [cell.process]
+            await self.flood.rise()
         elif cell.phase == FREEZE:
             struck = [chance.choice(self.suite.names(cell.process))]
             self.suite.pause(struck[0])
@@ -203,6 +219,7 @@ async def play(
         await asyncio.gather(*strikes)
         for client, result in zip(clients, await asyncio.gather(*running), strict=True):
             await check(ground.suite, client, result, windows)
+        await ground.flood.ebb()
         await check_nothing_left(ground.suite)
         return windows
     except AssertionError as error:
@@ -281,6 +298,6 @@ def spread(cells: Sequence[Cell], parts: int, seed: int) -> list[list[Cell]]:
     """The cells dealt out at random, the long ones of each part first, so that the short ones fall into them."""
     dealt = list(cells)
     random.Random(seed).shuffle(dealt)
-    order = {FREEZE: 0, CUT: 1, KILL: 2}
+    order = {FREEZE: 0, CUT: 1, FLOOD: 1, KILL: 2}
     dealt.sort(key=lambda cell: order[cell.phase] if cell.process not in SERVERS else 3)
     return [dealt[part::parts] for part in range(parts)]
