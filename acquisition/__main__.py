@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
@@ -12,9 +13,11 @@ from bihuan.operations.v1 import (
 
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
-from acquisition.app import live_codes
+from acquisition.app import live_codes, renames
 from acquisition.app.channels import Channels
 from acquisition.app.live_codes import LiveCodes
+from acquisition.app.renames import Renaming
+from acquisition.app.touches import catch_up
 from acquisition.db.channels import ensure_default
 from acquisition.rpc.channels import ChannelServicer
 from acquisition.rpc.live_codes import LiveCodeServicer
@@ -37,7 +40,11 @@ async def build(service: Service) -> None:
         made.wake()
         updated.wake()
 
-    service.consume(*consumers.DURABLES)
+    renaming = service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=1)
+    service.loop("touch-kinds", partial(catch_up, service.outbox), interval=15)
+
+    service.consume(*(one for one in consumers.DURABLES if one is not consumers.RENAMES))
+    service.consume(consumers.RENAMES, wakes=(renaming,))
     service.serve(
         channel_service_pb2_grpc.add_ChannelServiceServicer_to_server,
         ChannelServicer(service.pool, Channels(service.outbox), service.once),
