@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from bihuan.engagement.v1 import alert_service_pb2 as pb
@@ -9,7 +8,6 @@ from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep
 
 from chassis import paging
-from chassis.errors import Invalid
 from chassis.kernel.caller import caller, masked
 from chassis.kernel.corps import Corps
 from chassis.moments import as_of, stamp
@@ -28,6 +26,7 @@ from engagement.domain.alerts import (
     OrderRefunded,
     sentence,
 )
+from engagement.rpc.lists import period, shown_members
 
 COUNTS = ("raised", "delivered", "refused", "expired", "open")
 
@@ -40,14 +39,9 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
         me = caller()
         page = paging.page(request.page_size, request.page_token)
         before_at, before_id, _ = paging.position(page.after) if page.after else (None, "", "")
-        since, until = _moment(request, "since"), _moment(request, "until")
-        if since and until and since >= until:
-            raise Invalid("PERIOD_EMPTY", field="until", expected="a time after since")
-        userids = [request.userid.strip().lower()] if request.userid else None
+        since, until = period(request)
         async with self._pool.acquire() as connection:
-            if me.confined_to is not None:
-                visible = await alert_lists.visible(connection, me.corp_id, me.confined_to)
-                userids = visible if userids is None else sorted(set(userids) & set(visible))
+            userids = await shown_members(connection, me, request.userid)
             rows = await alert_lists.newest(
                 connection,
                 me.corp_id,
@@ -126,7 +120,3 @@ def _details(details: Details) -> dict[str, Any]:
             return {"friend_added": {"channel_id": details.channel_id, "returning": details.returning}}
         case FriendLost():
             return {"friend_lost": {"added_at": stamp(details.added_at)} if details.added_at else {}}
-
-
-def _moment(request: pb.ListAlertsRequest, field: str) -> datetime | None:
-    return getattr(request, field).ToDatetime(UTC) if request.HasField(field) else None  # type: ignore[arg-type]
