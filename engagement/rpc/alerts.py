@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from bihuan.engagement.v1 import alert_service_pb2 as pb
@@ -13,7 +14,7 @@ from chassis.kernel.corps import Corps
 from chassis.moments import as_of, stamp
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
-from engagement.app.alerts import alert_of, zone_of
+from engagement.app.alerts import alert_of, channel_names, zone_of
 from engagement.db import alert_lists
 from engagement.db import alerts as db
 from engagement.domain.alerts import (
@@ -55,8 +56,9 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
                     limit=page.size,
                 ),
             )
+            called = await channel_names(connection, me.corp_id, rows)
         return pb.ListAlertsResponse(
-            alerts=[self._alert(row, names=me.sees_names) for row in rows],
+            alerts=[self._alert(row, called, names=me.sees_names) for row in rows],
             next_page_token=page.next_token([json.dumps([row["at"].isoformat(), row["alert_id"], ""]) for row in rows]),
         )
 
@@ -80,9 +82,9 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
             ],
         )
 
-    def _alert(self, row: Row, *, names: bool) -> pb.Alert:
+    def _alert(self, row: Row, called: Mapping[str, str], *, names: bool) -> pb.Alert:
         name = self._sealer.open(row["corp_id"], row["sealed_name"]) if row["sealed_name"] else None
-        alert = alert_of(row, masked(name) if name and not names else name)
+        alert = alert_of(row, masked(name) if name and not names else name, called)
         return pb.Alert(
             alert_id=row["alert_id"],
             userid=row["userid"],
