@@ -1,4 +1,4 @@
-"""Channels: named, renamed, archived."""
+"""Channels: named, renamed, archived, and stated so that others know their names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+from bihuan.acquisition.v1.facts_pb2 import ChannelChanged
 from uuid_utils import uuid7
 
 from acquisition.db import channels as db
@@ -17,6 +18,7 @@ from chassis.pool import Row
 
 NOUN = "channels"
 MOST_NAME = 60
+STATED_AT_ONCE = 500
 
 
 def _taken() -> AlreadyExists:
@@ -70,3 +72,22 @@ class Channels:
                 raise _taken() from None
             publish_changed(tx, corp_id, NOUN, [channel_id])
             return changed
+
+
+async def state_unstated(outbox: Outbox) -> int:
+    """States channels of which others have not been told, whoever made them; returns how many."""
+    async with outbox.transaction() as tx:
+        rows = await db.take_unstated(tx.connection, STATED_AT_ONCE)
+        for row in rows:
+            tx.publish(stated(row), corp_id=row["corp_id"])
+    return len(rows)
+
+
+def stated(row: Row) -> ChannelChanged:
+    return ChannelChanged(
+        corp_id=row["corp_id"],
+        channel_id=row["channel_id"],
+        name=row["name"],
+        is_default=row["is_default"],
+        version=row["version"],
+    )

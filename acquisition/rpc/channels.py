@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,15 +22,19 @@ FIELDS: dict[str, type] = {"created_at": datetime, "name": str}
 
 
 class ChannelServicer(grpc_pb.ChannelServiceServicer):
-    def __init__(self, pool: Pool, channels: Channels, once: IdempotentRequests) -> None:
-        self._pool, self._channels, self._once = pool, channels, once
+    """`wake` tells the loop that states channels that there is one to state."""
+
+    def __init__(self, pool: Pool, channels: Channels, once: IdempotentRequests, wake: Callable[[], None]) -> None:
+        self._pool, self._channels, self._once, self._wake = pool, channels, once, wake
 
     async def CreateChannel(self, request: pb.CreateChannelRequest, context: Any) -> pb.CreateChannelResponse:
         async def create(tx: Tx) -> pb.CreateChannelResponse:
             row = await self._channels.create(tx, caller().corp_id, request.name)
             return pb.CreateChannelResponse(channel=_channel(row))
 
-        return await self._once(request, create, pb.CreateChannelResponse)
+        created = await self._once(request, create, pb.CreateChannelResponse)
+        self._wake()
+        return created
 
     async def GetChannel(self, request: pb.GetChannelRequest, context: Any) -> pb.GetChannelResponse:
         channel_id = paging.uuid(request.channel_id, "channelId")
@@ -58,6 +63,7 @@ class ChannelServicer(grpc_pb.ChannelServiceServicer):
             raise Invalid("NOTHING_TO_CHANGE", field="body", expected="name")
         revision = request.revision if request.HasField("revision") else None
         row = await self._channels.update(caller().corp_id, channel_id, revision, request.name)
+        self._wake()
         return pb.UpdateChannelResponse(channel=_channel(row))
 
     async def ArchiveChannel(self, request: pb.ArchiveChannelRequest, context: Any) -> pb.ArchiveChannelResponse:

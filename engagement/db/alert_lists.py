@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 
 
@@ -23,19 +22,6 @@ class Wanted:
     before_at: datetime | None
     before_id: str
     limit: int
-
-
-async def visible(connection: Connection, corp_id: str, me: str) -> list[str]:
-    """The members whose alerts `me` sees, themselves among them."""
-    rows = await connection.fetch(
-        f"""
-        select distinct v.userid
-        from {visible_staff("staff_places", "$1", "$2::text")} as v (userid)
-        """,
-        corp_id,
-        me,
-    )
-    return [row["userid"] for row in rows]
 
 
 def _newest(groups: str, is_theirs: str) -> str:

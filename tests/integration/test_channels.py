@@ -29,7 +29,7 @@ Rooms = Callable[..., Any]
 def servicer(room: Room, sealer: Sealer, identifiers: Identifiers) -> ChannelServicer:
     caller.enter({"bihuan-corp": CORP, "bihuan-userid": "boss", "bihuan-role": "OPERATOR"})
     once = IdempotentRequests(room.outbox, sealer, identifiers)
-    return ChannelServicer(room.pool, Channels(room.outbox), once)
+    return ChannelServicer(room.pool, Channels(room.outbox), once, lambda: None)
 
 
 async def created(channels: ChannelServicer, name: str) -> pb.Channel:
