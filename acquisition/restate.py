@@ -24,7 +24,7 @@ async def touches(tx: Tx, corp_id: str, after: Position, since: datetime | None)
 
 
 async def channels(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
-    rows = await channels_db.page(tx.connection, corp_id, after[0] if after else NIL, PAGE)
+    rows = await channels_db.by_id(tx.connection, corp_id, after[0] if after else NIL, PAGE)
     for row in rows:
         if since is None or row["created_at"] >= since:
             tx.publish(stated(row), corp_id=corp_id)

@@ -77,6 +77,23 @@ async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | No
     return row
 
 
+async def by_id(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    """All channels of the corp, a page at a time."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        select *
+        from channels
+        where corp_id = $1 and channel_id > $2
+        order by channel_id
+        limit $3
+        """,
+        corp_id,
+        after,
+        limit,
+    )
+    return rows
+
+
 async def page(
     connection: Connection, corp_id: str, page: SortedPage, *, name: str | None, archived: bool
 ) -> Sequence[Row]:
