@@ -3,7 +3,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
+from bihuan.acquisition.v1 import add_report_service_pb2_grpc, channel_service_pb2_grpc, live_code_service_pb2_grpc
 from bihuan.operations.v1 import (
     dead_letter_service_pb2,
     dead_letter_service_pb2_grpc,
@@ -14,17 +14,21 @@ from bihuan.operations.v1 import (
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
 from acquisition.app import live_codes, renames
+from acquisition.app.add_days import AddDays
 from acquisition.app.channels import Channels, state_unstated
 from acquisition.app.live_codes import LiveCodes
 from acquisition.app.renames import Renaming
 from acquisition.app.touches import catch_up
+from acquisition.db.add_days import MARKS, QUEUE, mark_all
 from acquisition.db.channels import ensure_default
+from acquisition.rpc.add_report import AddReportServicer
 from acquisition.rpc.channels import ChannelServicer
 from acquisition.rpc.live_codes import LiveCodeServicer
 from acquisition.settings import Settings
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
 from chassis.health_servicer import HealthServicer
+from chassis.kernel.day_rollup import mark_where_zones_changed
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 
@@ -44,11 +48,21 @@ async def build(service: Service) -> None:
     stating = service.loop("channels-unstated", partial(state_unstated, service.outbox), interval=15)
     service.loop("touch-kinds", partial(catch_up, service.outbox), interval=15)
 
-    service.consume(*(one for one in consumers.DURABLES if one is not consumers.RENAMES))
+    days = AddDays(service.corps)
+    add_days = service.work_queue(QUEUE, MARKS, days.count, key="mark_id", interval=0.5)
+    service.loop(
+        "add-day-zones", partial(mark_where_zones_changed, service.pool, service.corps, QUEUE, mark_all), interval=60
+    )
+
+    service.consume(*(one for one in consumers.DURABLES if one is not consumers.RENAMES), wakes=(add_days,))
     service.consume(consumers.RENAMES, wakes=(renaming,))
     service.serve(
         channel_service_pb2_grpc.add_ChannelServiceServicer_to_server,
         ChannelServicer(service.pool, Channels(service.outbox), service.once, stating.wake),
+    )
+    service.serve(
+        add_report_service_pb2_grpc.add_AddReportServiceServicer_to_server,
+        AddReportServicer(service.pool, service.corps),
     )
     service.serve(
         live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from acquisition.app.channels import stated
 from acquisition.app.touches import acquired
 from acquisition.db import channels as channels_db
 from acquisition.db import touches as db

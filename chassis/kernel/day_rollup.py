@@ -20,7 +20,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chassis.kernel.corps import Corps
+from chassis.kernel.corps import Corp, Corps
 from chassis.kernel.periods import Period
 from chassis.pool import Connection, Pool
 
@@ -106,7 +106,7 @@ class DayRollup:
         return " and ".join(f"{one}.{name} = {other}.{name}" for name in self._names)
 
 
-MarkAll = Callable[[Connection, str], Awaitable[None]]
+MarkAll = Callable[[Connection, Corp], Awaitable[None]]
 
 
 async def mark_where_zones_changed(pool: Pool, corps: Corps, rollup: str, mark_all: MarkAll) -> int:
@@ -130,7 +130,7 @@ async def mark_where_zones_changed(pool: Pool, corps: Corps, rollup: str, mark_a
                 corp.timezone,
             )
             if status == "INSERT 0 1":
-                await mark_all(connection, corp.corp_id)
+                await mark_all(connection, corp)
                 changed += 1
     return changed
 

@@ -104,9 +104,9 @@ async def test_days_are_marked_once_for_each_zone(rooms: Rooms) -> None:
     async with rooms("acquisition") as room:
         marked = []
 
-        async def mark_all(_: Any, corp_id: str) -> None:
-            marked.append(corp_id)
+        async def mark_all(_: Any, corp: Corp) -> None:
+            marked.append(corp.timezone)
 
         for zone in ("Asia/Shanghai", "Asia/Shanghai", "Asia/Tokyo", "Asia/Tokyo"):
             await mark_where_zones_changed(room.pool, corps(zone), "sales", mark_all)
-        assert marked == [CORP, CORP]
+        assert marked == ["Asia/Shanghai", "Asia/Tokyo"]
