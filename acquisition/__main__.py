@@ -29,6 +29,7 @@ async def build(service: Service) -> None:
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
     contact_ways = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)
     renaming = service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=1)
+    service.loop("renames-unfollowed", partial(renames.catch_up, service.outbox), interval=15)
     stating = service.loop("channels-unstated", partial(state_unstated, service.outbox), interval=15)
     service.loop("touch-kinds", partial(catch_up, service.outbox), interval=15)
 
