@@ -9,7 +9,7 @@ from acquisition.app import live_codes, touches
 from acquisition.db import renames as db
 from acquisition.db.touches import repeated
 from chassis import scheduled
-from chassis.kernel.renames import Member, Rename, remember
+from chassis.kernel.renames import Member, Rename, mark_followed, remember, unfollowed
 from chassis.outbox import Outbox, Tx
 
 KIND = "touch_rename"
@@ -32,7 +32,7 @@ async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
 async def catch_up(outbox: Outbox) -> int:
     """Follows the renames that a replica of the release before took; returns of how many members."""
     async with outbox.transaction() as tx:
-        members = await db.unfollowed(tx.connection, FOLLOWED_AT_ONCE)
+        members = await unfollowed(tx.connection, FOLLOWED_AT_ONCE)
         await _follow(tx, members)
     return len(members)
 
@@ -40,7 +40,7 @@ async def catch_up(outbox: Outbox) -> int:
 async def _follow(tx: Tx, members: Sequence[Member]) -> None:
     """Has the adds of these renamed members, (corp, former userid), decided anew."""
     now = datetime.now(UTC)
-    await db.mark_followed(tx.connection, members)
+    await mark_followed(tx.connection, members)
     jobs = [scheduled.Job(corp_id, userid, now) for corp_id, userid in members]
     await scheduled.schedule_again(tx.connection, KIND, jobs)
 
