@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
-from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
+from bihuan.acquisition.v1.facts_pb2 import ChannelChanged, CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -22,6 +22,7 @@ from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, renames, welcomes
 from engagement.db import names
+from engagement.db.channels import CHANNELS
 from engagement.db.welcomes import expedite
 from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
 from engagement.settings import Settings
@@ -91,6 +92,18 @@ class Handlers:
             timedelta(seconds=self._settings.alert_fresh_seconds),
         )
 
+    async def name_on_channel_changed(self, tx: Tx, facts: Sequence[Received]) -> None:
+        rows = [
+            {
+                "corp_id": fact.corp_id,
+                "channel_id": fact.message.channel_id,
+                "name": fact.message.name,
+                "version": fact.message.version,
+            }
+            for fact in facts
+        ]
+        await CHANNELS.save(tx.connection, rows)
+
     async def place_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         await place_staff(tx, [fact.message for fact in facts])
 
@@ -141,6 +154,13 @@ class Handlers:
                 suffixed=True,
                 idempotent=True,
                 reads=_has_words_for,
+            ),
+            Durable(
+                "engagement-name-on-channel-changed",
+                "ACQUISITION",
+                (ChannelChanged,),
+                self.name_on_channel_changed,
+                idempotent=True,
             ),
             Durable(
                 "engagement-place-on-staff-placed",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from chassis import scheduled
-from chassis.kernel.renames import Rename, known_as, onward, remember
+from chassis.kernel.renames import Rename, known_as, mark_followed, onward, remember, unfollowed
 from chassis.outbox import Outbox, Tx
 from engagement.app.alerts import make_due
 from engagement.db import renames as db
@@ -16,6 +16,7 @@ from engagement.domain.alerts import TOLD_LATE
 KIND = "staff_rename"
 # By then every transaction that began before the rename was known has ended.
 AGAIN = timedelta(seconds=15)
+FOLLOWED_AT_ONCE = 500
 
 
 async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
@@ -24,9 +25,21 @@ async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
     await remember(tx.connection, renames)
     formers = sorted({(corp_id, one.former_userid) for corp_id, one in renames})
     await _move(tx, formers)
+    await mark_followed(tx.connection, formers)
     again_at = datetime.now(UTC) + AGAIN
     jobs = [scheduled.Job(corp_id, former, again_at) for corp_id, former in formers]
     await scheduled.schedule_again(tx.connection, KIND, jobs)
+
+
+async def catch_up(outbox: Outbox) -> int:
+    """Follows the renames that a replica of the release before took; returns of how many members."""
+    now = datetime.now(UTC)
+    async with outbox.transaction() as tx:
+        formers = await unfollowed(tx.connection, FOLLOWED_AT_ONCE)
+        await mark_followed(tx.connection, formers)
+        jobs = [scheduled.Job(corp_id, former, now) for corp_id, former in formers]
+        await scheduled.schedule_again(tx.connection, KIND, jobs)
+    return len(formers)
 
 
 class Renaming:

@@ -155,6 +155,44 @@ async def test_a_welcome_and_a_name_move(rooms: Rooms, handlers: Handlers, seale
         assert await room.rows("select sealed_name from staff where userid = 'bea'") == [{"sealed_name": b"new"}]
 
 
+async def test_welcomes_of_every_outcome_move_in_any_order(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
+    """Also one that is told late under the former userid; not that of a new member who has it."""
+    welcomed = [
+        f.acquired(f"t{n}", n, "anna", 1, seconds, sealed_code=sealer.seal(CORP, f"code {n}"))
+        for n, seconds in enumerate((50, 60, 150, 250))
+    ]
+    async with rooms("engagement") as room:
+        for order in ([*REUSED, *welcomed], [*welcomed, *REUSED], [*welcomed[:1], *REUSED, *welcomed[1:]]):
+            await room.pool.execute("truncate welcomes, staff_renames, due_rows, inbox")
+            for number, message in enumerate(order):
+                await take(room, handlers, message, str(number))
+            rows = await room.rows("select userid, status from welcomes order by added_at")
+            assert [row["userid"] for row in rows] == ["bea", "bea", "zoe", "anna"]
+            assert {row["status"] for row in rows} == {"WITHOUT_RULE"}
+
+
+async def test_a_rename_that_the_release_before_took_is_followed(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer
+) -> None:
+    """It moves what is open, and leaves ended welcomes where they are."""
+    async with rooms("engagement") as room:
+        welcomed = f.acquired("t", 1, "anna", 1, 50, sealed_code=sealer.seal(CORP, "code"))
+        await take(room, handlers, welcomed, "t")
+        await room.pool.execute(
+            "insert into staff_renames (corp_id, former_userid, at, userid) values ($1, 'anna', $2, 'bea')",
+            CORP,
+            f.at(100),
+        )
+        assert await renames.catch_up(room.outbox) == 1
+        worker = EffectWorker(room.pool, renames.KIND, OneByOne(renames.Renaming(room.outbox).perform), at_once=1)
+        assert await worker.work() == 1
+        await worker.drain()
+        assert await room.rows("select userid from welcomes") == [{"userid": "bea"}]
+        assert await renames.catch_up(room.outbox) == 0
+        await take(room, handlers, CHAIN[0], "renamed")
+        assert await renames.catch_up(room.outbox) == 0
+
+
 async def test_what_was_on_its_way_moves_a_little_later(rooms: Rooms, handlers: Handlers) -> None:
     async with rooms("engagement") as room:
         await take(room, handlers, CHAIN[0], "renamed")
