@@ -130,7 +130,6 @@ async def lock_orders_of(
         select o.*
         from orders o
         where (o.corp_id, o.mall_id, o.order_id) in (select * from wanted)
-            and o.buyer_id is not null
         order by o.corp_id, o.mall_id, o.order_id
         for update
         """,
