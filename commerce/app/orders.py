@@ -33,6 +33,9 @@ async def record(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_d
     await marks.mark_orders(
         tx.connection, {key: order["buyer_id"] for key, order in orders.items() if order["buyer_id"]}
     )
+    await marks.mark_orders_without_buyer(
+        tx.connection, [key for key, order in orders.items() if not order["buyer_id"]]
+    )
 
 
 def _folded(accepted: Accepted) -> Mapping[str, Any]:
