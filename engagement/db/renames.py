@@ -58,35 +58,75 @@ async def copy_names(connection: Connection, moves: Sequence[Move]) -> None:
     )
 
 
-async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
-    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones.
+async def said_of(connection: Connection, members: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """(corp, userid) that alerts were stated for which lie under these members now, and are known to have moved."""
+    rows = await connection.fetch(
+        """
+        select distinct corp_id, said_userid
+        from alerts
+        where (corp_id, userid) in (select * from unnest($1::text[], $2::text[]))
+          and said_userid is not null
+        """,
+        [corp_id for corp_id, _ in members],
+        [userid for _, userid in members],
+    )
+    return {(row["corp_id"], row["said_userid"]) for row in rows}
 
-    `seconds`: how much later than the rename something may have happened that is told under the former userid.
+
+async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
+    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones that moved.
+
+    Whom an alert was stated for decides, not whom it lies under: renames come in any order, and a userid that became
+    free is taken by somebody else. `seconds`: how much later than the rename something may have happened that is told
+    under the former userid.
     """
     rows: Sequence[Row] = await connection.fetch(
         """
-        with moved as (
+        with move as (
+            select *
+            from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+                as t (corp_id, former, until, present)
+        ),
+        stated as (
+            select corp_id, alert_id, at, userid, userid as said_userid
+            from alerts
+            where (corp_id, userid) in (select corp_id, former from move)
+              and said_userid is null
+              and not (status = 'OPEN' and message_id is not null)
+            union all
+            select corp_id, alert_id, at, userid, said_userid
+            from alerts
+            where (corp_id, said_userid) in (select corp_id, former from move)
+              and not (status = 'OPEN' and message_id is not null)
+        ),
+        moved as (
             -- The earliest rename that an alert is not later than is its own.
-            select a.corp_id, a.alert_id, (
-                select move.present
-                from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-                    as move (corp_id, former, until, present)
-                where (move.corp_id, move.former) = (a.corp_id, a.userid)
-                  and a.at <= move.until + make_interval(secs => $5)
+            select s.corp_id, s.alert_id, s.said_userid, own.present
+            from stated s
+            cross join lateral (
+                select present
+                from move
+                where (move.corp_id, move.former) = (s.corp_id, s.said_userid)
+                  and s.at <= move.until + make_interval(secs => $5)
                 order by move.until
                 limit 1
-            ) as present
+            ) own
+            where own.present <> s.userid
+        ),
+        held as (
+            select a.corp_id, a.alert_id
             from alerts a
-            where (a.corp_id, a.userid) in (select distinct * from unnest($1::text[], $2::text[]))
+            where (a.corp_id, a.alert_id) in (select corp_id, alert_id from moved)
               and not (a.status = 'OPEN' and a.message_id is not null)
             order by a.corp_id, a.alert_id
             for update of a
         ),
         done as (
             update alerts a
-            set userid = moved.present
+            set userid = moved.present, said_userid = moved.said_userid
             from moved
-            where (a.corp_id, a.alert_id) = (moved.corp_id, moved.alert_id) and moved.present is not null
+            join held using (corp_id, alert_id)
+            where (a.corp_id, a.alert_id) = (moved.corp_id, moved.alert_id)
             returning a.corp_id, a.userid, a.status
         )
         select distinct corp_id, userid
