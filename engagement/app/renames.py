@@ -56,17 +56,18 @@ class Renaming:
 
 async def _move(tx: Tx, formers: Sequence[tuple[str, str]]) -> None:
     """What is kept under these userids, (corp, userid), to whoever they became."""
-    known = await onward(tx.connection, formers)
+    said = sorted({*formers, *await db.said_of(tx.connection, formers)})
+    known = await onward(tx.connection, said)
     moves = [
         db.Move(corp_id, former, one.at, known_as(former, one.at, known[corp_id]))
-        for corp_id, former in formers
+        for corp_id, former in said
         for one in sorted(known.get(corp_id, ()))
         if one.former_userid == former
     ]
-    moves = [move for move in moves if move.present != move.former]
     if not moves:
         return
-    await db.move_welcomes(tx.connection, moves)
-    await db.copy_names(tx.connection, moves)
+    away = [move for move in moves if move.present != move.former and (move.corp_id, move.former) in formers]
+    await db.move_welcomes(tx.connection, away)
+    await db.copy_names(tx.connection, away)
     unsent = await db.move_alerts(tx.connection, moves, TOLD_LATE.total_seconds())
     await make_due(tx, {(row["corp_id"], row["userid"]) for row in unsent}, datetime.now(UTC))

@@ -13,7 +13,7 @@ from chassis.pool import Connection, Row
 INSERT = Path(__file__).with_name("insert_alerts.sql").read_text()
 COLUMNS = (
     *("corp_id", "alert_id", "userid", "kind", "cause", "contact_id", "importance", "next_step", "details"),
-    *("at", "arrived_at", "status"),
+    *("at", "arrived_at", "status", "said_userid"),
 )
 
 

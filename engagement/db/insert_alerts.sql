@@ -1,23 +1,23 @@
 -- Alerts as they come in. $1 to $12: their columns.
 insert into alerts (
-    corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
+    corp_id, alert_id, userid, said_userid, kind, cause, contact_id, importance, next_step, details,
     mall_id, order_id, amount_fen, at, arrived_at, status
 )
 select
-    corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
+    corp_id, alert_id, userid, said_userid, kind, cause, contact_id, importance, next_step, details,
     coalesce(details ->> 'mall_id', ''),
     coalesce(details ->> 'order_id', ''),
-    -- What the release before puts into words: paid orders only.
+    -- what the release before puts into words: paid orders only.
     coalesce((details ->> 'paid_amount')::bigint, 0),
     at, arrived_at, status
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[],
-    $10::timestamptz[], $11::timestamptz[], $12::text[]
+    $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[]
 ) as new (
     corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
-    at, arrived_at, status
+    at, arrived_at, status, said_userid
 )
--- Told of before a rename, under the former userid: who states alerts may learn of the rename too late.
+-- told of before a rename, under the former userid: who states alerts may learn of the rename too late.
 where not exists (
     select
     from alerts told

@@ -120,6 +120,35 @@ async def test_alerts_move_to_whom_their_recipient_became(rooms: Rooms, handlers
             assert {"anna", "cleo"} <= {row["key"] for row in due}
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # Another member takes the userid that became free, from the start or by a rename of their own.
+        (REUSED, {"former": "bea", "next": "zoe", "other": "cara"}),
+        (
+            [renamed("anna", "bea", 100), renamed("cara", "anna", 200)],
+            {"former": "bea", "next": "anna", "other": "anna"},
+        ),
+        (
+            [renamed("anna", "bea", 100), renamed("cara", "anna", 200), renamed("anna", "zoe", 300)],
+            {"former": "bea", "next": "zoe", "other": "zoe"},
+        ),
+    ],
+)
+async def test_alerts_of_a_reused_userid_are_whose_they_were_in_any_order(
+    rooms: Rooms, handlers: Handlers, said: list[StaffRenamed], expected: dict[str, str]
+) -> None:
+    told = [alerted("former", "anna", 50), alerted("next", "anna", 190), alerted("other", "cara", 50)]
+    for order in itertools.permutations(said):
+        for at in range(len(order) + 1):
+            async with rooms("engagement") as room:
+                messages = [*order[:at], *told, *order[at:]]
+                for number, message in enumerate(messages):
+                    await take(room, handlers, message, str(number))
+                rows = await room.rows("select alert_id, userid from alerts")
+                assert {row["alert_id"]: row["userid"] for row in rows} == expected, messages
+
+
 async def test_one_cause_is_one_alert_before_and_after_a_rename(rooms: Rooms, handlers: Handlers) -> None:
     """Whoever states alerts may learn of the rename after the moved relation, and states the cause anew."""
     former, present = alerted("A", "anna", 50), alerted("B", "bea", 50)
