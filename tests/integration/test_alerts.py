@@ -30,6 +30,7 @@ from engagement.db import alert_lists
 from engagement.rpc.alerts import AlertServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, received
+from tests.integration.test_unknown_types import given_back
 from tests.marking import corps
 from tests.waiting import until
 
@@ -148,12 +149,13 @@ def of_next_year(alert_id: str) -> StaffAlerted:
 async def test_a_kind_of_next_years_release_waits_for_it(
     rooms: Rooms, handlers: Handlers, jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "UNKNOWN_TYPE_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "UNKNOWN_TYPE_SECONDS", 0.1)
     await jetstream.purge_stream("STAFF")
     known = said("2", **PAID)
     known.next_step = 99  # type: ignore[assignment]
     async with rooms("engagement") as room:
         one = Consumer(durable(handlers, "staff-alerted"), jetstream, room.outbox, replicas=1, after=lambda: None)
+        before = given_back(one.durable.name, StaffAlerted)
         running = asyncio.create_task(one.run())
         try:
             for alert in (of_next_year("1"), known):
@@ -161,7 +163,7 @@ async def test_a_kind_of_next_years_release_waits_for_it(
                 fact = new_fact(alert, corp_id=CORP, source="tests", fact_id=alert.alert_id, subject_suffix=suffix)
                 await bus.publish(jetstream, fact, timeout=5)
             await until(lambda: room.rows("select 1 from alerts"))
-            await asyncio.sleep(0.6)  # the unknown one comes round a few times
+            await until(lambda: given_back(one.durable.name, StaffAlerted) >= before + 3)
             assert await room.rows("select next_step from alerts") == [{"next_step": "UNSPECIFIED"}]
             assert await room.rows("select * from dead_letters") == []
             info = await jetstream.consumer_info("STAFF", one.durable.name)
