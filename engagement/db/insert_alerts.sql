@@ -1,4 +1,4 @@
--- Alerts as they come in. $1 to $12: their columns.
+-- Alerts as they come in. $1 to $13: their columns.
 insert into alerts (
     corp_id, alert_id, userid, said_userid, kind, cause, contact_id, importance, next_step, details,
     mall_id, order_id, amount_fen, at, arrived_at, status
@@ -7,7 +7,7 @@ select
     corp_id, alert_id, userid, said_userid, kind, cause, contact_id, importance, next_step, details,
     coalesce(details ->> 'mall_id', ''),
     coalesce(details ->> 'order_id', ''),
-    -- what the release before puts into words: paid orders only.
+    -- What the release before puts into words: paid orders only.
     coalesce((details ->> 'paid_amount')::bigint, 0),
     at, arrived_at, status
 from unnest(
@@ -17,7 +17,7 @@ from unnest(
     corp_id, alert_id, userid, kind, cause, contact_id, importance, next_step, details,
     at, arrived_at, status, said_userid
 )
--- told of before a rename, under the former userid: who states alerts may learn of the rename too late.
+-- Told of before a rename, under the former userid: who states alerts may learn of the rename too late.
 where not exists (
     select
     from alerts told
