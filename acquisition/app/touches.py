@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -26,8 +25,7 @@ NEWS = timedelta(hours=6)
 Key: TypeAlias = tuple[str, str]  # corp, touch id
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """An add event, as it came in at the door."""
 
     corp_id: str
@@ -49,7 +47,7 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
     employee of each new friend once."""
     came = {(add.corp_id, add.touch_id): add for add in adds}
     contacts = sorted({(add.corp_id, add.contact_id) for add in came.values()})
-    await db.lock_contacts(tx.connection, contacts)
+    contacts = await db.lock_contacts(tx.connection, contacts)
     # Nobody else changes the touches of these contacts while we hold their locks.
     known = {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, contacts)}
     routed = await _route(tx, [add for key, add in came.items() if key not in known])
@@ -107,11 +105,11 @@ def _reclassify(touches: Mapping[Key, Touch]) -> tuple[dict[Key, Touch], list[To
         for touch_id, kind in kinds_of(occasions).items():
             touch = touches[corp_id, touch_id]
             if touch.kind != kind:
-                changed[corp_id, touch_id] = replace(touch, kind=kind, version=touch.version + 1)
+                changed[corp_id, touch_id] = touch._replace(kind=kind, version=touch.version + 1)
         for occasion in occasions:
             if _is_news(corp_id, occasion, touches):
                 key = (corp_id, occasion.counted.touch_id)
-                changed[key] = replace(changed[key], alerted=True)
+                changed[key] = changed[key]._replace(alerted=True)
                 told.append(changed[key])
     return changed, told
 
