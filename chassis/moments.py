@@ -18,7 +18,9 @@ def stamp(moment: datetime | None) -> Timestamp | None:
 
 
 def moment(stamp: Timestamp) -> datetime:
-    """As ToDatetime(UTC), in a third of the time."""
+    """As ToDatetime(UTC), in a third of the time. Raises ValueError or OverflowError for what is no moment."""
+    if not 0 <= stamp.nanos < 1_000_000_000:
+        raise ValueError(f"nanos of a timestamp: {stamp.nanos}")
     return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
 
 

@@ -14,11 +14,12 @@ from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted
 from acquisition.db import channels, live_codes
 from acquisition.db import touches as db
 from acquisition.db.touches import Contact, Touch
-from acquisition.domain.touches import CONFIRMED, RETURNING, Add, Code, Occasion, kinds_of, occasions_of, route
+from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Add, Code, Occasion, kinds_of, occasions_of, route
 from chassis.kernel.alerts import alert_id, publish_alert
 from chassis.moments import stamp
 from chassis.outbox import Tx
 
+KINDS = {kind: AcquisitionKind.Value(f"ACQUISITION_KIND_{kind}") for kind in (NEW, RETURNING, CONFIRMED)}
 # An add that arrived longer ago is history to its employee, not news.
 NEWS = timedelta(hours=6)
 
@@ -144,7 +145,7 @@ def acquired(touch: Touch) -> CustomerAcquired:
         userid=touch.userid,
         channel_id=touch.channel_id,
         live_code_id=touch.live_code_id or "",
-        kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{touch.kind}"),
+        kind=KINDS[touch.kind],
         sealed_welcome_code=touch.sealed_welcome_code,
         added_at=stamp(touch.added_at),
         arrived_at=stamp(touch.arrived_at),

@@ -34,6 +34,10 @@ class Running:
         # How often kept facts were gone through to their end.
         self.handled_releases = 0
         self._js = js
+        self.consumer = self._made()
+
+    def _made(self) -> Consumer:
+        return Consumer(self._durable, self._js, self.room.outbox, replicas=1, after=lambda: None, parking=self.parking)
 
     async def __aenter__(self) -> Running:
         await self._js.purge_stream("EDGE")
@@ -46,9 +50,7 @@ class Running:
 
     async def start(self) -> None:
         """After a `stop` too: as another process of the same durable."""
-        self.consumer = Consumer(
-            self._durable, self._js, self.room.outbox, replicas=1, after=lambda: None, parking=self.parking
-        )
+        self.consumer = self._made()
         self.task = asyncio.create_task(self.consumer.run())
         self._looking = asyncio.create_task(self._look())
 
