@@ -233,15 +233,15 @@ class Consumer:
 
     async def _commit(self, facts: Sequence[Delivered]) -> int:
         """Handles these facts in one transaction, but for those of parked corps, which are kept; acks all of them."""
-        aside = [message for message, _ in facts if corp_of(message) in self._lane.parked]
-        if aside:
+        parked = self._lane.parked
+        if parked and (aside := [one[0] for one in facts if _corp_of(one) in parked]):
             kept = await self.kept.keep(aside)
             self._lane.parked -= {corp_of(message) for message in aside} - kept  # released meanwhile
-            facts = [one for one in facts if corp_of(one[0]) not in kept]
+            facts = [one for one in facts if _corp_of(one) not in kept]
         taken = 0
         if facts:
             taken = await take(self._outbox, self.durable, [fact for _, fact in facts if fact is not None])
-            self._lane.succeeded({corp_of(message) for message, _ in facts})
+            self._lane.succeeded({_corp_of(one) for one in facts})
             await self._ack([message for message, _ in facts])
             self._after()
         return taken
@@ -298,7 +298,8 @@ async def _until_fewer(tasks: set[asyncio.Task[None]], count: int) -> set[asynci
 
 
 def _corp_of(item: Delivered) -> str:
-    return corp_of(item[0])
+    message, fact = item
+    return fact.corp_id if fact is not None else corp_of(message)
 
 
 async def _give_back(messages: Sequence[Msg]) -> None:

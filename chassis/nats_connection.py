@@ -48,7 +48,10 @@ class FastParser(Parser):
                 line_end = raw.find(_END, at)
                 words = raw[at:line_end].split(b" ") if line_end > 0 else []
                 sizes = words[-2:] if has_headers else words[-1:]
-                if len(words) - len(sizes) not in (3, 4) or not all(size.isdigit() for size in (words[2], *sizes)):
+                if len(words) - len(sizes) not in (3, 4):
+                    break
+                numbers = (words[2], *sizes)
+                if b"" in numbers or not b"".join(numbers).isdigit():
                     break
                 reply = words[3] if len(words) - len(sizes) == 4 else b""
                 head = line_end + 2
