@@ -45,6 +45,7 @@ async def build(service: Service) -> None:
         updated.wake()
 
     renaming = service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=1)
+    service.loop("renames-unfollowed", partial(renames.catch_up, service.outbox), interval=15)
     stating = service.loop("channels-unstated", partial(state_unstated, service.outbox), interval=15)
     service.loop("touch-kinds", partial(catch_up, service.outbox), interval=15)
 

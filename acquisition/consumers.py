@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 
 from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffPlaced, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
@@ -15,6 +14,7 @@ from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
 from chassis.kernel.renames import renames_in
 from chassis.kernel.scope import place_staff
+from chassis.moments import moment
 from chassis.outbox import Tx
 
 
@@ -32,8 +32,8 @@ async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:
                 half=fact.message.half,
                 sealed_welcome_code=fact.message.sealed_welcome_code,
                 agent_id=fact.message.agent_id,
-                added_at=fact.message.at.ToDatetime(UTC),
-                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
+                added_at=moment(fact.message.at),
+                arrived_at=moment(fact.message.arrived_at),
             )
             for fact in facts
         ],

@@ -23,6 +23,7 @@ from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of
 from chassis.kept import Delivery, KeptFacts, corp_of, position_of
 from chassis.later_facts import LaterFacts
 from chassis.logs import log
+from chassis.nats_connection import connection_of
 from chassis.outbox import Outbox, Tx
 from chassis.parking import Parking
 from chassis.pull import Pull
@@ -33,6 +34,10 @@ HASTY_ACK_WAIT_SECONDS = 12.0
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
 MOST_REST_SECONDS = 0.05
+
+# With a backlog the next batch is decoded and begun while PostgreSQL is at the one before; what it is given meanwhile
+# stays below max_ack_pending. Two batches of a durable meet as two replicas do.
+MOST_AT_WORK = 2
 
 Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 Delivered: TypeAlias = tuple[Delivery, Received | None]
@@ -89,6 +94,7 @@ class Consumer:
         self.kept = KeptFacts(outbox.pool, durable.name)
         self.later = LaterFacts(outbox.pool, durable.name)
         self._js = js
+        self._nats = connection_of(js)
         self._outbox = outbox
         self._replicas = replicas
         self._after = after
@@ -134,6 +140,7 @@ class Consumer:
         await pull.open()
         self._pull = pull
         self._running.set(1)
+        at_work: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping:
                 messages = await pull.next_batch()
@@ -143,18 +150,31 @@ class Consumer:
                     await _give_back(messages)
                     break
                 began = time.monotonic()
-                beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
-                try:
-                    await self._take(messages)
-                finally:
-                    beat.cancel()
-                    await _give_back(messages)
-                if pull.waiting() < self.durable.batch:
+                at_work.add(asyncio.create_task(self._work(messages)))
+                at_work = await _until_fewer(at_work, MOST_AT_WORK if self._may_overlap(messages) else 1)
+                if not at_work and pull.waiting() < self.durable.batch:
                     await asyncio.sleep(min(time.monotonic() - began, MOST_REST_SECONDS))
+            await _until_fewer(at_work, 1)
         finally:
+            for task in at_work:
+                task.cancel()
+            if at_work:
+                await asyncio.wait(at_work)
             self._pull = None
             self._running.set(0)
             await pull.close()
+
+    def _may_overlap(self, messages: Sequence[Msg]) -> bool:
+        """What is kept of a parked corp is kept in its order, so there one batch waits for the other."""
+        return len(messages) == self.durable.batch and not self._lane.parked
+
+    async def _work(self, messages: Sequence[Msg]) -> None:
+        beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
+        try:
+            await self._take(messages)
+        finally:
+            beat.cancel()
+            await _give_back(messages)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -222,19 +242,26 @@ class Consumer:
 
     async def _commit(self, facts: Sequence[Delivered]) -> int:
         """Handles these facts in one transaction, but for those of parked corps, which are kept; acks all of them."""
-        aside = [message for message, _ in facts if corp_of(message) in self._lane.parked]
-        if aside:
+        parked = self._lane.parked
+        if parked and (aside := [one[0] for one in facts if _corp_of(one) in parked]):
             kept = await self.kept.keep(aside)
             self._lane.parked -= {corp_of(message) for message in aside} - kept  # released meanwhile
-            facts = [one for one in facts if corp_of(one[0]) not in kept]
+            facts = [one for one in facts if _corp_of(one) not in kept]
         taken = 0
         if facts:
             taken = await take(self._outbox, self.durable, [fact for _, fact in facts if fact is not None])
-            self._lane.succeeded({corp_of(message) for message, _ in facts})
-            for message, _ in facts:
-                await message.ack()
+            self._lane.succeeded({_corp_of(one) for one in facts})
+            await self._ack([message for message, _ in facts])
             self._after()
         return taken
+
+    async def _ack(self, messages: Sequence[Delivery]) -> None:
+        arrived = [message for message in messages if isinstance(message, Msg)]
+        await self._nats.ack(arrived)
+        if len(arrived) < len(messages):
+            for message in messages:
+                if not message.is_acked:
+                    await message.ack()
 
     async def _dead_letter(self, item: Delivered, error: Exception) -> None:
         """To the dead letters with its reason, and into the inbox, so that a re-delivery does not keep it twice."""
@@ -270,8 +297,18 @@ class Consumer:
         await self._parking.poisoned(self._lane, corp_id, reason=reason, detail=detail)
 
 
+async def _until_fewer(tasks: set[asyncio.Task[None]], count: int) -> set[asyncio.Task[None]]:
+    """Waits until fewer than `count` tasks run, and returns those. Raises what one of them raised."""
+    while len(tasks) >= count:
+        done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    return tasks
+
+
 def _corp_of(item: Delivered) -> str:
-    return corp_of(item[0])
+    message, fact = item
+    return fact.corp_id if fact is not None else corp_of(message)
 
 
 async def _give_back(messages: Sequence[Msg]) -> None:

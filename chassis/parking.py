@@ -133,6 +133,8 @@ class Parking:
         lane.changes += 1
         async with self.pool.acquire() as connection:
             new = await park(connection, corp_id, lane.name, reason=reason, detail=detail)
+            # A reading that ended just before this line did not see the row yet.
+            lane.parked |= {corp_id}
             lane.changes += 1
             if new:
                 log.error("corp_parked", durable=lane.name, corp_id=corp_id, reason=reason, detail=detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bihuan.acquisition.v1.facts_pb2 import ChannelChanged, CustomerAcquired
@@ -18,6 +18,7 @@ from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
 from chassis.kernel.renames import renames_in
 from chassis.kernel.scope import place_staff
+from chassis.moments import moment
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, renames, welcomes
@@ -41,8 +42,8 @@ class Handlers:
                 channel_id=fact.message.channel_id,
                 sealed_welcome_code=fact.message.sealed_welcome_code,
                 agent_id=fact.message.agent_id,
-                added_at=fact.message.added_at.ToDatetime(UTC),
-                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
+                added_at=moment(fact.message.added_at),
+                arrived_at=moment(fact.message.arrived_at),
             )
             for fact in facts
         ]
@@ -199,8 +200,8 @@ def _alerted(said: StaffAlerted) -> alerts.Alerted:
         contact_id=said.contact_id,
         importance=_name(Importance, said.importance, "IMPORTANCE_"),
         next_step=_name(NextStep, said.next_step, "NEXT_STEP_"),
-        at=said.at.ToDatetime(UTC),
-        arrived_at=said.arrived_at.ToDatetime(UTC),
+        at=moment(said.at),
+        arrived_at=moment(said.arrived_at),
         details=_details(said),
     )
 
@@ -219,5 +220,5 @@ def _details(said: StaffAlerted) -> Details:
             return FriendAdded(said.friend_added.channel_id, said.friend_added.returning)
         case "friend_lost":
             lost = said.friend_lost
-            return FriendLost(lost.added_at.ToDatetime(UTC) if lost.HasField("added_at") else None)
+            return FriendLost(moment(lost.added_at) if lost.HasField("added_at") else None)
     raise Invalid("ALERT_WITHOUT_DETAILS", field="details", expected="details of a kind that this release knows")

@@ -23,7 +23,8 @@ class Cluster:
         self._folder, self._password = folder, password
         self._ports = {name: (free_port(), free_port(), free_port()) for name in NODES}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.url = f"nats://bihuan:{password}@127.0.0.1:{self._ports[NODES[0]][0]}"
+        urls = [f"nats://bihuan:{password}@127.0.0.1:{port}" for port, _, _ in self._ports.values()]
+        self.url, self.every_url = urls[0], ",".join(urls)
 
     async def up(self) -> None:
         """Every stream is there and led when this returns."""

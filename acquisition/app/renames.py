@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from acquisition.app import live_codes, touches
 from acquisition.db import renames as db
 from acquisition.db.touches import repeated
 from chassis import scheduled
-from chassis.kernel.renames import Rename, remember
+from chassis.kernel.renames import Member, Rename, mark_followed, remember, unfollowed
 from chassis.outbox import Outbox, Tx
 
 KIND = "touch_rename"
@@ -17,6 +17,7 @@ KIND = "touch_rename"
 AGAIN = timedelta(seconds=15)
 # Contacts that are decided about in one transaction.
 DECIDED_AT_ONCE = 200
+FOLLOWED_AT_ONCE = 500
 NIL = "00000000-0000-0000-0000-000000000000"
 
 
@@ -25,8 +26,22 @@ async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
     renames = list(renames)
     await remember(tx.connection, renames)
     await live_codes.rename(tx, renames)
+    await _follow(tx, [(corp_id, one.former_userid) for corp_id, one in renames])
+
+
+async def catch_up(outbox: Outbox) -> int:
+    """Follows the renames that a replica of the release before took; returns of how many members."""
+    async with outbox.transaction() as tx:
+        members = await unfollowed(tx.connection, FOLLOWED_AT_ONCE)
+        await _follow(tx, members)
+    return len(members)
+
+
+async def _follow(tx: Tx, members: Sequence[Member]) -> None:
+    """Has the adds of these renamed members, (corp, former userid), decided anew."""
     now = datetime.now(UTC)
-    jobs = [scheduled.Job(corp_id, one.former_userid, now) for corp_id, one in renames]
+    await mark_followed(tx.connection, members)
+    jobs = [scheduled.Job(corp_id, userid, now) for corp_id, userid in members]
     await scheduled.schedule_again(tx.connection, KIND, jobs)
 
 

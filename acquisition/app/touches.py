@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -21,6 +20,7 @@ from chassis.kernel.renames import Rename, known_as, onward
 from chassis.moments import stamp
 from chassis.outbox import Outbox, Tx
 
+KINDS = {kind: AcquisitionKind.Value(f"ACQUISITION_KIND_{kind}") for kind in (NEW, RETURNING, CONFIRMED)}
 # An add that arrived longer ago is history to its employee, not news.
 NEWS = timedelta(hours=6)
 # Contacts in one transaction.
@@ -30,8 +30,7 @@ Key: TypeAlias = tuple[str, str]  # corp, touch id
 Renames: TypeAlias = Mapping[str, Sequence[Rename]]  # by corp
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """An add event, as it came in at the door."""
 
     corp_id: str
@@ -74,8 +73,8 @@ async def catch_up(outbox: Outbox) -> int:
 
 async def _lock(tx: Tx, contacts: Sequence[Contact]) -> dict[Key, Touch]:
     """The touches of these contacts. Nobody else changes them while we hold the contacts' locks."""
-    await db.lock_contacts(tx.connection, contacts)
-    return {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, contacts)}
+    known = await db.lock_contacts(tx.connection, contacts)
+    return {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, known)}
 
 
 async def _decide(tx: Tx, known: Mapping[Key, Touch], routed: Mapping[Key, Touch]) -> None:
@@ -143,11 +142,11 @@ def _reclassify(touches: Mapping[Key, Touch], renames: Renames) -> tuple[dict[Ke
             touch = touches[corp_id, touch_id]
             version = touch.version + (touch.kind != kind)
             if version != touch.version or (kind != NEW and touch.decided_version != version):
-                decided[corp_id, touch_id] = replace(touch, kind=kind, version=version, decided_version=version)
+                decided[corp_id, touch_id] = touch._replace(kind=kind, version=version, decided_version=version)
         for occasion in occasions:
             if _is_news(corp_id, occasion, touches):
                 key = (corp_id, occasion.counted.touch_id)
-                decided[key] = replace(decided[key], alerted=True)
+                decided[key] = decided[key]._replace(alerted=True)
                 told.append(decided[key])
     return decided, told
 
@@ -187,7 +186,7 @@ def acquired(touch: Touch) -> CustomerAcquired:
         userid=touch.userid,
         channel_id=touch.channel_id,
         live_code_id=touch.live_code_id or "",
-        kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{touch.kind or 'UNSPECIFIED'}"),
+        kind=KINDS[touch.kind] if touch.kind else AcquisitionKind.ACQUISITION_KIND_UNSPECIFIED,
         sealed_welcome_code=touch.sealed_welcome_code,
         added_at=stamp(touch.added_at),
         arrived_at=stamp(touch.arrived_at),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 
 from chassis.pool import Connection
 
 Contact = tuple[str, str]  # corp, contact id
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """A row of `touches`."""
 
     corp_id: str
@@ -42,32 +41,41 @@ class Touch:
         return self.corp_id, self.contact_id
 
 
-NAMES = tuple(one.name for one in fields(Touch))
+NAMES = Touch._fields
 
 
-async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> None:
-    columns = list(zip(*sorted(contacts), strict=True))
-    await connection.execute(
+async def lock_contacts(connection: Connection, contacts: Sequence[Contact]) -> list[Contact]:
+    """Locks the contacts, making rows for unknown ones; returns those that were known: only they can have touches."""
+    ordered = sorted(contacts)
+    made = await connection.fetch(
         """
         insert into contacts_touched (corp_id, contact_id)
         select * from unnest($1::text[], $2::uuid[])
         on conflict do nothing
+        returning corp_id, contact_id
         """,
-        *columns,
+        *zip(*ordered, strict=True),
     )
-    await connection.execute(
-        """
-        select 1
-        from contacts_touched
-        where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
-        order by corp_id, contact_id
-        for update
-        """,
-        *columns,
-    )
+    # A row that we made is ours until we commit.
+    new = {(row["corp_id"], row["contact_id"]) for row in made}
+    known = [contact for contact in ordered if contact not in new]
+    if known:
+        await connection.execute(
+            """
+            select 1
+            from contacts_touched
+            where (corp_id, contact_id) in (select * from unnest($1::text[], $2::uuid[]))
+            order by corp_id, contact_id
+            for update
+            """,
+            *zip(*known, strict=True),
+        )
+    return known
 
 
 async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> list[Touch]:
+    if not contacts:
+        return []
     rows = await connection.fetch(
         f"""
         select {", ".join(NAMES)}
@@ -147,7 +155,7 @@ async def insert(connection: Connection, touches: Iterable[Touch]) -> None:
             )
             on conflict do nothing
             """,
-            *([getattr(touch, name) for touch in ordered] for name in NAMES),
+            *zip(*ordered, strict=True),
         )
 
 

@@ -64,11 +64,16 @@ async def take(tx: Tx, alerted: Iterable[Alerted], gather: timedelta, fresh: tim
     is only kept."""
     now, alerted = datetime.now(UTC), list(alerted)
     renames = await onward(tx.connection, [(one.corp_id, one.userid) for one in alerted])
+    present = {
+        (one.corp_id, one.alert_id): known_as(one.userid, one.at - domain.TOLD_LATE, renames.get(one.corp_id, ()))
+        for one in alerted
+    }
     rows = {
         (one.corp_id, one.alert_id): {
             "corp_id": one.corp_id,
             "alert_id": one.alert_id,
-            "userid": known_as(one.userid, one.at - domain.TOLD_LATE, renames.get(one.corp_id, ())),
+            "userid": present[one.corp_id, one.alert_id],
+            "said_userid": one.userid if one.userid != present[one.corp_id, one.alert_id] else None,
             "kind": domain.KINDS[type(one.details)],
             "cause": one.cause,
             "contact_id": one.contact_id,

@@ -44,10 +44,27 @@ async def copy_names(connection: Connection, moves: Sequence[Move]) -> None:
     )
 
 
-async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
-    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones.
+async def said_of(connection: Connection, members: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """(corp, userid) that alerts were stated for which lie under these members now, and are known to have moved."""
+    rows = await connection.fetch(
+        """
+        select distinct corp_id, said_userid
+        from alerts
+        where (corp_id, userid) in (select * from unnest($1::text[], $2::text[]))
+          and said_userid is not null
+        """,
+        [corp_id for corp_id, _ in members],
+        [userid for _, userid in members],
+    )
+    return {(row["corp_id"], row["said_userid"]) for row in rows}
 
-    `seconds`: how much later than the rename something may have happened that is told under the former userid.
+
+async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
+    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones that moved.
+
+    Whom an alert was stated for decides, not whom it lies under: renames come in any order, and a userid that became
+    free is taken by somebody else. `seconds`: how much later than the rename something may have happened that is told
+    under the former userid.
     """
     rows: Sequence[Row] = await connection.fetch(MOVE_ALERTS, *_columns(moves), seconds)
     return rows

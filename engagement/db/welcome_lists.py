@@ -15,7 +15,7 @@ class Wanted:
     """What a list is asked for. `since` is in, `until` is out; None means any."""
 
     statuses: Sequence[str]
-    # The members who were added; None: everybody.
+    # The members who were added; None: everybody, of whom only what is UNSENT is listed.
     userids: Sequence[str] | None
     channel_id: str | None
     since: datetime | None
@@ -37,8 +37,6 @@ def _newest(groups: str, is_theirs: str) -> str:
                 select *
                 from welcomes
                 where corp_id = $1
-                  -- The indexes hold no open ones.
-                  and status <> 'OPEN'
                   and {is_theirs}
                   and ($8::uuid is null or channel_id = $8)
                   and (arrived_at, welcome_id) < (coalesce($3::timestamptz, 'infinity'), $4::uuid)
@@ -57,18 +55,21 @@ def _newest(groups: str, is_theirs: str) -> str:
     """
 
 
+UNSENT = ("LATE", "REFUSED", "WITHOUT_RULE", "FAILED")
+# As the indexes say which welcomes they hold.
+_UNSENT, _ENDED = "status in ('LATE', 'REFUSED', 'WITHOUT_RULE', 'FAILED')", "status <> 'OPEN'"
 # Each outcome is a group; of some members' welcomes, each outcome of each member.
 OF_CORP = _newest(
     "unnest($2::text[]) as wanted (status)",
-    "status = wanted.status",
+    f"status = wanted.status and {_UNSENT}",
 )
 OF_CHANNEL = _newest(
     "unnest($2::text[]) as wanted (status)",
-    "channel_id = $8::uuid and status = wanted.status",
+    f"channel_id = $8::uuid and status = wanted.status and {_UNSENT}",
 )
 OF_STAFF = _newest(
     "unnest($9::text[]) as whose (userid) cross join unnest($2::text[]) as wanted (status)",
-    "userid = whose.userid and status = wanted.status",
+    f"userid = whose.userid and status = wanted.status and {_ENDED}",
 )
 
 

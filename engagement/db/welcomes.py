@@ -17,6 +17,7 @@ COLUMNS = (
 )
 
 
+OPEN_ANOTHER_CODE = Path(__file__).with_name("open_another_code.sql").read_text()
 FAIL_GIVEN_UP = Path(__file__).with_name("fail_given_up.sql").read_text()
 
 
@@ -161,24 +162,7 @@ async def open_another_code(connection: Connection, adds: Iterable[Add], seconds
     """
     ordered = sorted(adds)
     rows: Sequence[Row] = await connection.fetch(
-        """
-        with another as (
-            select distinct on (failed.n) w.corp_id, w.welcome_id
-            from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])
-                with ordinality as failed (corp_id, contact_id, userid, added_at, n)
-            join welcomes w on (w.corp_id, w.contact_id) = (failed.corp_id, failed.contact_id)
-            where w.userid = failed.userid
-              and w.status = 'ANOTHER_CODE'
-              and w.deadline > now()
-              and abs(extract(epoch from w.added_at - failed.added_at)) <= $5
-            order by failed.n, w.arrived_at, w.welcome_id
-        )
-        update welcomes w
-        set status = 'OPEN'
-        from another
-        where (w.corp_id, w.welcome_id) = (another.corp_id, another.welcome_id)
-        returning w.corp_id, w.welcome_id, w.deadline
-        """,
+        OPEN_ANOTHER_CODE,
         [add.corp_id for add in ordered],
         [add.contact_id for add in ordered],
         [add.userid for add in ordered],

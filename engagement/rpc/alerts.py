@@ -54,6 +54,7 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
                     before_at=before_at,
                     before_id=before_id,
                     limit=page.size,
+                    undelivered=request.undelivered,
                 ),
             )
             called = await channel_names(connection, me.corp_id, rows)
@@ -98,6 +99,7 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
             sentence=sentence(alert, zone_of(self._corps, row["corp_id"])),
             status=pb.AlertStatus.Value("ALERT_STATUS_" + row["status"].replace("WAITING", "OPEN")),
             delivered_at=stamp(row["delivered_at"]),
+            errcode=row["errcode"] or 0,
             **_details(alert.details),
         )
 

@@ -28,10 +28,14 @@ class WelcomeLists:
         page = paging.page(request.page_size, request.page_token)
         before_at, before_id, _ = paging.position(page.after) if page.after else (None, "", "")
         since, until = period(request)
+        statuses = _statuses(request)
         async with self._pool.acquire() as connection:
+            userids = await shown_members(connection, me, request.userid)
+            if userids is None and not set(statuses) <= set(db.UNSENT):
+                raise Invalid("STAFF_MISSING", field="userid", expected=f"an employee, or only {', '.join(db.UNSENT)}")
             wanted = db.Wanted(
-                statuses=_statuses(request),
-                userids=await shown_members(connection, me, request.userid),
+                statuses=statuses,
+                userids=userids,
                 channel_id=paging.uuid(request.channel_id, "channelId") if request.channel_id else None,
                 since=since,
                 until=until,
@@ -66,7 +70,7 @@ class WelcomeLists:
 def _statuses(request: pb.ListWelcomesRequest) -> list[str]:
     """Raises Invalid for an outcome that is none."""
     if not request.outcomes:
-        return list(OUTCOMES)
+        return list(db.UNSENT)
     names = {pb.WelcomeOutcome.Name(one) for one in request.outcomes if one in pb.WelcomeOutcome.values() and one}
     if len(names) < len(set(request.outcomes)):
         raise Invalid("OUTCOME_UNKNOWN", field="outcomes", expected=f"some of {', '.join(OUTCOMES)}")

@@ -217,7 +217,11 @@ async def play(
             if cell.phase == KILL or cell.process in SERVERS:
                 await strikes[-1]  # kills and servers one after another; frozen and cut replicas overlap with them
         await asyncio.gather(*strikes)
-        for client, result in zip(clients, await asyncio.gather(*running), strict=True):
+        results = await asyncio.gather(*running)
+        # A sandbox that had no turn for seconds answered as little as one that we froze.
+        stalls = (await clients[0].ask_sandbox("/sandbox/stalls"))["stalls"]
+        windows.by_name["sandbox"] += [(began, ended) for began, ended in stalls]
+        for client, result in zip(clients, results, strict=True):
             await check(ground.suite, client, result, windows)
         await ground.flood.ebb()
         await check_nothing_left(ground.suite)

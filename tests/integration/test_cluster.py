@@ -41,6 +41,10 @@ async def test_a_client_goes_on_when_its_server_dies(tmp_path: Path) -> None:
 
         await until(led_by_another)
         assert await stored() == 60
+        # Who starts now knows of the others.
+        late = await bus.connect(cluster.every_url, "late")
+        assert await leader(late.jetstream(), "EDGE") in NODES[1:]
+        await late.close()
     finally:
         if connected is not None:
             await connected.close()

@@ -109,6 +109,24 @@ async def test_a_rename_that_closes_a_chain_backward_counts(rooms: Rooms) -> Non
 # -- the release before
 
 
+async def test_a_rename_that_the_release_before_took_is_followed(rooms: Rooms) -> None:
+    """It remembers the rename, and that is all."""
+    async with rooms("acquisition") as room:
+        adds = {"half": add("anna", 0, half=True), "whole": add("bea", 100)}
+        await room.take(ACQUIRE, [received(message, name) for name, message in adds.items()])
+        await room.pool.execute(
+            "insert into staff_renames (corp_id, former_userid, at, userid) values ($1, 'anna', $2, 'bea')",
+            CORP,
+            RENAMED.at.ToDatetime(NOW.tzinfo),
+        )
+        assert await renames.catch_up(room.outbox) == 1
+        await decide_anew(room)
+        assert await kinds(room) == {"half": "NEW", "whole": "CONFIRMED"}
+        assert await renames.catch_up(room.outbox) == 0
+        await room.take(RENAMES, [received(RENAMED, "renamed")])
+        assert await renames.catch_up(room.outbox) == 0
+
+
 async def as_before(room: Room, touch_id: str, message: Any, kind: str | None) -> None:
     """A row as the release before writes it."""
     async with room.pool.acquire() as connection:
