@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,16 @@ class Service:
                 loop.wake()
 
         for durable in durables:
-            replicas, parking = self.settings.replicas, self.parking
+            ack_wait_seconds = min(durable.ack_wait_seconds, self.settings.ack_wait_seconds)
             self.consumers.append(
-                Consumer(durable, self.js, self.outbox, replicas=replicas, after=after, parking=parking)
+                Consumer(
+                    replace(durable, ack_wait_seconds=ack_wait_seconds),
+                    self.js,
+                    self.outbox,
+                    replicas=self.settings.replicas,
+                    after=after,
+                    parking=self.parking,
+                )
             )
 
     def loop(self, name: str, work: Callable[[], Awaitable[int]], *, interval: float) -> Loop:

@@ -6,18 +6,19 @@ deleted in the last minutes before it gives one out, so on disk each new databas
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import psutil
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - tmpfs on every Linux
 PREFIX = "bihuan-tests-"
 NEEDED_BYTES = 2 << 30
+YOUNG_SECONDS = 60
 
 
 @contextmanager
@@ -27,15 +28,25 @@ def scratch(on_disk: Path) -> Iterator[Path]:
         yield on_disk
         return
     _clear_leftovers()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
+    mark = os.open(folder, os.O_RDONLY)
+    fcntl.flock(mark, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(mark)
 
 
 def _clear_leftovers() -> None:
-    """What a killed run left behind would hold memory until the machine restarts."""
+    """What a killed run left behind would hold memory until the machine restarts; a run that lives holds its lock."""
     for folder in MEMORY.glob(f"{PREFIX}*"):
-        if not psutil.pid_exists(int(folder.name.removeprefix(PREFIX).split("-")[0])):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            mark = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # One that is only being made is not locked yet.
+                if time.time() - os.fstat(mark).st_mtime > YOUNG_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(mark)

@@ -29,8 +29,9 @@ from tests.faults.verdict import check_nothing_left, check_told
 from tests.waiting import until
 
 OURS = ("gateway", *SERVICES)
-# Longer than every lease: acks wait 30 s, effects 15 s, tokens 10 s.
-FREEZE_SECONDS = 33.0
+ACK_WAIT_SECONDS = 11.0
+# Longer than every lease: acks wait 11 s here, effects 15 s, tokens 10 s.
+FREEZE_SECONDS = 17.0
 # NATS is the door's floor: frozen for longer than WeCom re-sends, deliveries are given up (test_gap.py).
 NATS_FREEZE_SECONDS = 6.0
 CUT_SECONDS = 14.0
@@ -119,13 +120,14 @@ class Field:
         flooded, *self.corp_ids = [corp["corp_id"] for corp in home.corps]
         door = self.links.lay(ports.nats, free_port)
         self._wires: dict[str, list[Wire]] = {"sandbox": [api], "gateway.2": [door]}
-        environments = {"gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")}}
+        environments = {service: {"BIHUAN_ACK_WAIT_SECONDS": str(ACK_WAIT_SECONDS)} for service in SERVICES}
+        environments |= {"gateway.2": {"NATS_URL": home.nats_url(ports).replace(f":{ports.nats}", f":{door.port}")}}
         for service in SERVICES:
             name = f"{service}.2"
             database = self.links.lay(ports.postgres, free_port)
             bus = self.links.lay(ports.nats, free_port)
             self._wires[name] = [database, bus]
-            environments[name] = {
+            environments[name] = environments[service] | {
                 f"{service.upper()}_DATABASE_URL": home.postgres_url(ports, service).replace(
                     f":{ports.postgres}/", f":{database.port}/"
                 ),

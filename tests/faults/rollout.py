@@ -10,12 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.client import Client, Refused
+from deploy.local.client import Client
 from deploy.local.home import SERVICES
 from deploy.local.story import Result, replay, set_up
 from deploy.local.suite import SERVERS, Suite
 from deploy.sandbox.replay import FEATURES
 from tests.faults.campaign import PATIENT_ATTEMPTS
+from tests.faults.progress import share_sent
 from tests.faults.verdict import check_nothing_left, check_told
 from tests.waiting import until
 
@@ -64,11 +65,7 @@ async def roll_out(suite: Suite, tree: Path, *, old_first: bool, seed: int, buye
 
         async def sent(share: float) -> None:
             async def enough() -> bool:
-                try:
-                    state = await client.ask_sandbox("/sandbox/replay", corp_id=client.corp_id)
-                except Refused:
-                    return running.done()  # not begun yet
-                return running.done() or bool(state["sent"] >= share * state["total"])
+                return running.done() or await share_sent(client) >= share
 
             await until(enough, seconds=120)
 

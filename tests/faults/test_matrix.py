@@ -4,12 +4,25 @@ every figure is right all the same. Eight seeds over the whole matrix."""
 from __future__ import annotations
 
 import pytest
+from nats.js.api import AckPolicy
 
-from tests.faults.campaign import CELLS, Field, play, spread
+from chassis import bus, durables
+from chassis.kernel.streams import STREAMS
+from tests.faults.campaign import ACK_WAIT_SECONDS, CELLS, FREEZE_SECONDS, Field, play, spread
 from tests.faults.conftest import SEEDS
 
 BUYERS = 200
 PER_SECOND = 85.0
+
+
+async def test_a_freeze_outlasts_the_wait_for_every_ack(ground: Field) -> None:
+    connected = await bus.connect(ground.suite.home.nats_url(ground.suite.ports), "tests")
+    js = connected.jetstream()
+    infos = [await js.consumer_info(stream, name) for stream in STREAMS for name in await durables.names(js, stream)]
+    await connected.close()
+    waits = {info.config.ack_wait for info in infos if info.config.ack_policy == AckPolicy.EXPLICIT}
+    assert waits == {ACK_WAIT_SECONDS}
+    assert ACK_WAIT_SECONDS < FREEZE_SECONDS
 
 
 @pytest.mark.timeout(280)
