@@ -12,7 +12,7 @@ from aiohttp import web
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
-from gateway import app_keys, auth, stream
+from gateway import app_keys, auth, catalogue, pages, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -51,6 +51,8 @@ def create_app(
     auth.add_routes(app, doorkeeper)
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
+    catalogue.add_routes(app)
+    pages.add_routes(app, pages.Pages())
     _add_documents(app)
     add_health_routes(app, lambda: {"ready": ready()})
     return app
@@ -67,7 +69,7 @@ def _add_documents(app: web.Application) -> None:
         return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
 
     async def show_start(_: web.Request) -> web.Response:
-        return web.HTTPFound("/api/docs")
+        return web.HTTPFound("/console/")
 
     app.router.add_get("/api/v1/openapi.json", show_contract)
     app.router.add_get("/api/docs", show_docs)

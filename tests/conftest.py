@@ -31,6 +31,9 @@ from chassis.sealing import Sealer
 from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
 
+# The running suite, one for all stories and all pages.
+pytest_plugins = ["tests.running"]
+
 ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
 CORP = "ww00000000000000aa"
