@@ -27,9 +27,8 @@ async def test_a_session_that_was_ended_elsewhere_leads_to_sign_in_and_back(sit:
     # Another tab signs out.
     ended = await desk.page.evaluate("fetch('/auth/logout', {method: 'POST'}).then(answer => answer.status)")
     assert ended == 204
-    await desk.page.get_by_role("button", name="筛选").click()
     await desk.page.get_by_label("员工").fill("guide_001")
-    await desk.page.get_by_role("button", name="筛选").click()
+    await desk.page.get_by_role("button", name="筛选", exact=True).click()
     await expect(desk.page.get_by_text("登录已失效")).to_be_visible()
     await desk.look("sign-in-ended", 1440)
     await sign_in(desk.page, "OPERATOR", admin.corp_id)

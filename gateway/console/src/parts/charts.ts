@@ -33,7 +33,8 @@ export function optionOf(kind: ChartKind, data: ChartData, dark: boolean, format
       series: [{ type: 'funnel', sort: 'none', gap: 3, minSize: '8%', left: 8, right: 8, top: 8, bottom: 8, data: steps, label: { position: 'inside', color: dark ? '#0b1724' : '#fff', formatter: ({ name, value }: { name: string; value: number }) => `${name} ${format(value)}` } }],
     }
   }
-  const category = { type: 'category', data: data.labels, axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: text } }
+  const category = { type: 'category', data: data.labels, axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: text, width: 96, overflow: 'truncate' } }
+  // A long name is cut; the table below the chart has it whole.
   const value = { type: 'value', minInterval: 1, splitLine: { lineStyle: { color: line } }, axisLabel: { color: text, formatter: format } }
   const isBar = kind === 'bar'
   return {
