@@ -62,3 +62,18 @@ async def test_no_data_is_said(sit: Sit) -> None:
     await desk.look("alerts-empty", 390)
     await desk.page.get_by_role("button", name="清除筛选").last.click()
     await expect(desk.page.get_by_label("开始日期")).to_have_value("")
+
+
+async def test_filters_are_kept_by_a_name(sit: Sit) -> None:
+    desk = await sit("ADMIN")
+    await desk.open("/alerts?kind=ALERT_KIND_ORDER_PAID&userid=guide_001")
+    await desk.page.get_by_role("button", name="保存这组筛选").click()
+    await desk.page.get_by_label("给这组筛选起个名字").fill("一号的付款")
+    await desk.page.keyboard.press("Enter")
+    await desk.open("/alerts")
+    await desk.page.get_by_role("link", name="一号的付款").click()
+    await expect(desk.page.get_by_label("员工")).to_have_value("guide_001")
+    await expect(desk.page.get_by_label("类型")).to_have_value("ALERT_KIND_ORDER_PAID")
+    await desk.look("alerts-kept")
+    await desk.page.get_by_role("button", name="删除“一号的付款”").click()
+    await expect(desk.page.get_by_role("link", name="一号的付款")).to_have_count(0)

@@ -10,7 +10,7 @@ export interface LiveEvents {
 export type LiveName = keyof LiveEvents
 const NAMES: LiveName[] = ['alert', 'reset']
 
-/** live: events come by themselves. polling: the stream does not get through, pages read again in intervals. */
+/** live: events come by themselves. polling: not all of them do, so pages read again in intervals. */
 export type LiveState = 'connecting' | 'live' | 'polling'
 export const liveState = ref<LiveState>('connecting')
 
@@ -46,7 +46,10 @@ class Stream {
   private readonly channel: BroadcastChannel | undefined
   private release: () => void = () => {}
 
-  constructor(who: string) {
+  constructor(
+    who: string,
+    private readonly seen: Seen,
+  ) {
     const shared = 'BroadcastChannel' in window && 'locks' in navigator
     if (!shared) {
       this.lead()
@@ -76,12 +79,13 @@ class Stream {
 
   private open(): void {
     this.stop()
-    const query = this.lastId ? `?lastEventId=${this.lastId}` : ''
-    const source = new EventSource(`/api/v1/stream${query}`)
+    const query = new URLSearchParams({ scope: this.seen === 'corp' ? 'corp' : 'own' })
+    if (this.lastId) query.set('lastEventId', this.lastId)
+    const source = new EventSource(`/api/v1/stream?${query}`)
     this.source = source
     // A proxy that keeps the answer back never lets it open.
     this.after(OPEN_WITHIN_MS, () => source.readyState !== EventSource.OPEN && this.fallBack())
-    source.onopen = () => this.become('live')
+    source.onopen = () => this.become(this.seen === 'more' ? 'polling' : 'live')
     // While the browser connects again by itself, it is CONNECTING; CLOSED means that it was refused.
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) this.fallBack()
@@ -145,9 +149,12 @@ class Stream {
 
 let stream: Stream | undefined
 
-/** Follows the person's own events from now on; of nobody's when there is none. */
-export function follow(who: string | undefined): void {
+/** What a person's pages show: their own, the whole corp's, or more than their own and no stream has it yet. */
+export type Seen = 'own' | 'corp' | 'more'
+
+/** Follows the person's events from now on; nobody's when there is none. */
+export function follow(who: string | undefined, seen: Seen = 'own'): void {
   stream?.close()
   liveState.value = 'connecting'
-  stream = who ? new Stream(who) : undefined
+  stream = who ? new Stream(who, seen) : undefined
 }
