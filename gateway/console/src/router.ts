@@ -1,10 +1,11 @@
+import { nextTick, watch } from 'vue'
 import { createRouter, createWebHistory } from 'vue-router'
 import { onSessionEnded } from './api/client'
 import { loadCatalogue } from './api/catalogue'
 import { asProblem } from './api/problem'
 import { PAGES, type Page } from './pages'
 import { loadMe, me, type Me } from './session'
-import { say } from './words'
+import { language, say } from './words'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -45,10 +46,16 @@ router.beforeEach(async (to) => {
   return true
 })
 
-router.afterEach((to) => {
-  const title = to.meta.page ? say(to.meta.page.title) + ' · ' : ''
-  document.title = `${title}闭环 Bihuan`
+function entitle(): void {
+  const page = router.currentRoute.value.meta.page
+  document.title = `${page ? say(page.title) + ' · ' : ''}闭环 Bihuan`
+}
+router.afterEach((to, from) => {
+  entitle()
+  // Readers of the screen go on at the new page, not at the link that led to it.
+  if (from.matched.length && to.path !== from.path) void nextTick(() => document.getElementById('content')?.focus({ preventScroll: true }))
 })
+watch(language, entitle)
 
 onSessionEnded(() => {
   if (!me.value) return
