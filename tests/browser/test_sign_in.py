@@ -55,3 +55,11 @@ async def test_what_a_role_may_not_do_is_not_shown(sit: Sit) -> None:
     await desk.open("/channels")
     await expect(desk.page.get_by_text("这里需要别的权限")).to_be_visible()
     await desk.look("forbidden", 1440)
+
+
+async def test_the_sidebar_outside_wecom_says_so_with_a_way_in(sit: Sit) -> None:
+    desk = await sit()
+    await desk.open("/sidebar")
+    await expect(desk.page.get_by_text("请在企业微信里打开")).to_be_visible()
+    await desk.look("sidebar-outside", 390)
+    assert await desk.page.get_by_role("link", name="打开控制台").get_attribute("href") == "/console/"

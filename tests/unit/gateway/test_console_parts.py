@@ -35,7 +35,7 @@ def test_money_is_exact_at_any_length() -> None:
 
 def read(cells: list[list[str]]) -> list[list[str]]:
     """The cells as a spreadsheet reads them from the CSV that is made of them."""
-    columns = f"[0, 1].map(at => ({{key: '', title: 'c' + at, text: row => row[at]}}))"
+    columns = "[0, 1].map(at => ({key: '', title: 'c' + at, text: row => row[at]}))"
     text = run("csv.ts", f"part.toCsv({columns}, {json.dumps(cells)})")
     assert text.startswith("\ufeff")
     return list(csv.reader(io.StringIO(text[1:], newline=""), strict=True))[1:]
