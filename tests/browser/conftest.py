@@ -55,6 +55,7 @@ class Desk:
         SCREENS.mkdir(parents=True, exist_ok=True)
         for width in widths or WIDTHS:
             await self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            await self.page.evaluate("scrollTo(0, 0)")
             await self.page.wait_for_timeout(350)  # what slides in has come to rest
             await self.page.screenshot(path=SCREENS / f"{name}-{width}.png", full_page=True)
             assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
