@@ -63,6 +63,18 @@ def of_domain(error: errors.DomainError) -> web.Response:
     return problem(status, error.reason, error.message, field=error.field, expected=error.expected)
 
 
+def reason_of(error: errors.DomainError | grpc.aio.AioRpcError) -> str:
+    """The stable reason that the answer to `error` carries."""
+    if isinstance(error, errors.DomainError):
+        return error.reason
+    known = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for packed in known.details if known else ():
+        info = ErrorInfo()
+        if packed.Unpack(info):
+            return str(info.reason)
+    return str(error.code().name)
+
+
 def of_grpc(error: grpc.aio.AioRpcError) -> web.Response:
     status = FROM_GRPC.get(error.code(), 500)
     if status == 500:

@@ -210,6 +210,14 @@ client_secret = "{keys["mall_client_secret"]}"
 [[corp.role]]
 userid = "admin"
 role = "ADMIN"
+
+[[corp.role]]
+userid = "operator"
+role = "OPERATOR"
+
+[[corp.role]]
+userid = "manager"
+role = "MANAGER"
 """
 
 
