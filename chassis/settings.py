@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     web_port: int = 0
 
 
+def _folder() -> str:
+    return Path(".local/blobs").absolute().as_uri()
+
+
 class ServiceSettings(Settings):
     """A process that owns a PostgreSQL schema and serves gRPC."""
 
@@ -38,5 +42,7 @@ class ServiceSettings(Settings):
     grpc_host: str = "127.0.0.1"
     grpc_port: int = 0
     pool_size: int = 8
+    # Where files lie: file:///folder, or s3://bucket/prefix with its keys in AWS_* variables. Services may share it.
+    blob_url: str = Field(default_factory=_folder, validation_alias="BIHUAN_BLOB_URL")
     # How long it is known which facts were taken. Longer than any stream keeps them, or they would take effect again.
     inbox_days: float = Field(default=8, gt=7, validation_alias="BIHUAN_INBOX_DAYS")

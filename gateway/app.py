@@ -12,7 +12,7 @@ from aiohttp import web
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
-from gateway import app_keys, auth, stream
+from gateway import app_keys, auth, files, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -51,6 +51,7 @@ def create_app(
     auth.add_routes(app, doorkeeper)
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
+    files.add_routes(app, channels)
     _add_documents(app)
     add_health_routes(app, lambda: {"ready": ready()})
     return app

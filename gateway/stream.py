@@ -1,17 +1,18 @@
-"""The live stream: staff alerts as server-sent events, resumable at any gateway by `Last-Event-ID`."""
+"""The live stream: staff alerts and jobs as server-sent events, resumable at any gateway by `Last-Event-ID`."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import grpc
 import orjson
 from aiohttp import web
-from bihuan.staff.v1.facts_pb2 import StaffAlerted, StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import JobChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
@@ -19,7 +20,7 @@ from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.caller import Caller
 from chassis.kernel.staff_subject import staff_suffix
 from gateway import app_keys
-from gateway.hub import NOTHING, Event, Hub, Reader
+from gateway.hub import NOTHING, TYPE_END, Event, Hub, Reader
 
 HEARTBEAT_SECONDS = 15.0
 # No event goes out on a permission older than this (the doorkeeper's own memory comes on top: auth.MEMORY_SECONDS).
@@ -30,8 +31,13 @@ SEND_BUFFER_BYTES = 64 * 1024
 # They may follow every employee's alerts.
 CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 
-# Beginnings of subjects: what is stated now, and what the release before states.
-ALERTED, RAISED = subject_of(StaffAlerted) + ".", subject_of(StaffAlertRaised) + "."
+# Subject of a type → the event's name, and how the message is read. The release before states StaffAlertRaised.
+Read: TypeAlias = Callable[[bytes], Message]
+EVENTS: dict[str, tuple[bytes, Read]] = {
+    subject_of(StaffAlerted): (b"alert", StaffAlerted.FromString),
+    subject_of(StaffAlertRaised): (b"alert", lambda payload: as_staff_alerted(StaffAlertRaised.FromString(payload))),
+    subject_of(JobChanged): (b"job", lambda payload: JobChanged.FromString(payload).job),
+}
 
 
 def add_routes(app: web.Application, hub: Hub) -> None:
@@ -142,14 +148,12 @@ def _last_event_id(request: web.Request) -> int | None:
 
 def encode(sequence: int, subject: str, payload: bytes) -> bytes:
     """The event that readers get; nothing of a type that this release does not know."""
+    name, read = EVENTS.get(".".join(subject.split(".", TYPE_END)[:TYPE_END]), (b"", None))
+    if read is None:
+        return b""
     try:
-        if subject.startswith(ALERTED):
-            alert = StaffAlerted.FromString(payload)
-        elif subject.startswith(RAISED):
-            alert = as_staff_alerted(StaffAlertRaised.FromString(payload))
-        else:
-            return b""
+        message = read(payload)
     except DecodeError:
         return b""
-    body = orjson.dumps(MessageToDict(alert, always_print_fields_with_no_presence=True))
-    return b"id: %d\nevent: alert\ndata: %b\n\n" % (sequence, body)
+    body = orjson.dumps(MessageToDict(message, always_print_fields_with_no_presence=True))
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (sequence, name, body)

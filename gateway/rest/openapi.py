@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from chassis import idempotency
+from gateway.rest import openapi_files
 from gateway.rest.binding import RANGES, WELL_KNOWN
 from gateway.rest.contract import MOST_KEY, PACKAGES, PARAMETER, Operation, contract, operations
 
@@ -37,6 +38,8 @@ def document(version: str, files: FileDescriptorSet | None = None) -> dict[str, 
         paths.setdefault(operation.path_for_openapi, {})[operation.verb.lower()] = _operation(
             operation, schemas, comments
         )
+    if files is None:
+        paths |= openapi_files.paths(lambda message: _reference(message, schemas, comments))
     return {
         "openapi": "3.1.0",
         "info": {
