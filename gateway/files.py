@@ -10,7 +10,7 @@ from urllib.parse import quote
 import grpc
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from bihuan.operations.v1 import file_service_pb2 as pb
 from bihuan.operations.v1 import file_service_pb2_grpc as grpc_pb
 from google.protobuf.json_format import MessageToDict
@@ -27,7 +27,7 @@ TRANSFER_SECONDS = 1800.0
 PIECE_SECONDS = 30.0
 # Of a message to the service, which takes no more than 4 MiB.
 PIECE_BYTES = 256 * 1024
-Upload: TypeAlias = grpc.aio.StreamUnaryCall[pb.UploadFileRequest, pb.UploadFileResponse]
+Upload: TypeAlias = grpc.aio.StreamStreamCall[pb.UploadFileRequest, pb.UploadFileResponse]
 
 
 def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -> None:
@@ -46,11 +46,11 @@ def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -
         head = _head(request)
         call: Upload = stub_of(request).UploadFile(timeout=TRANSFER_SECONDS, metadata=_metadata(request, caller))
         try:
-            answer = await _sent(call, head, request)
+            file = await _sent(call, head, request)
         except BaseException:
             call.cancel()  # cut in the middle: the service keeps nothing
             raise
-        body = orjson.dumps(MessageToDict(answer, always_print_fields_with_no_presence=True))
+        body = orjson.dumps(MessageToDict(pb.UploadFileResponse(file=file), always_print_fields_with_no_presence=True))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def download(request: web.Request) -> web.StreamResponse:
@@ -100,24 +100,42 @@ def _encodable(text: str) -> bool:
         return False
 
 
-async def _sent(call: Upload, head: pb.UploadFileHead, request: web.Request) -> pb.UploadFileResponse:
-    """A service that refuses ends the call before all was sent: its reason is the answer."""
+async def _sent(call: Upload, head: pb.UploadFileHead, request: web.Request) -> pb.File:
+    """A service that refuses says so before all was sent, or before any of it came."""
+    answered = asyncio.ensure_future(_read(call))
     try:
         await call.write(pb.UploadFileRequest(head=head))
-        async for piece in _pieces(request):
+        async for piece in _pieces(request, answered):
             await call.write(pb.UploadFileRequest(content=piece))
         await call.done_writing()
-    except asyncio.InvalidStateError:  # what is written to a call that has ended
-        pass
-    return await call
+    except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+        pass  # the call has ended, and says why by its answer
+    first = await answered
+    if first.refused:
+        await call.read()  # raises the reason
+    file: pb.File = first.file
+    return file
 
 
-async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+async def _read(call: Upload) -> Any:
+    return await call.read()
+
+
+async def _pieces(request: web.Request, answered: asyncio.Future[Any]) -> AsyncIterator[bytes]:
+    """The body, until its end or until there is an answer."""
     while True:
+        reading = asyncio.ensure_future(request.content.readany())
         try:
-            piece = await asyncio.wait_for(request.content.readany(), PIECE_SECONDS)
-        except asyncio.TimeoutError:
-            raise TimedOut("UPLOAD_STALLED", f"nothing came for {PIECE_SECONDS:.0f} s", field="body") from None
+            await asyncio.wait({reading, answered}, timeout=PIECE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if answered.done():
+                return
+            if not reading.done():
+                raise TimedOut("UPLOAD_STALLED", f"nothing came for {PIECE_SECONDS:.0f} s", field="body")
+            piece = reading.result()
+        except (ConnectionResetError, ClientPayloadError):
+            raise Invalid("UPLOAD_CUT", "the connection ended before the file did", field="body") from None
+        finally:
+            reading.cancel()
         if not piece:
             return
         for start in range(0, len(piece), PIECE_BYTES):

@@ -11,7 +11,7 @@ from bihuan.operations.v1 import file_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.errors import Invalid
 from chassis.files import File, Files
-from chassis.kernel.caller import caller
+from chassis.kernel.caller import Caller, caller
 from chassis.moments import stamp
 
 # Of a message; gRPC takes no more than 4 MiB.
@@ -25,18 +25,29 @@ class FileServicer(grpc_pb.FileServiceServicer):
     def __init__(self, service: str, files: Files) -> None:
         self._service, self._files = service, files
 
-    async def UploadFile(self, requests: AsyncIterator[pb.UploadFileRequest], context: Any) -> pb.UploadFileResponse:
+    async def UploadFile(
+        self, requests: AsyncIterator[pb.UploadFileRequest], context: Any
+    ) -> AsyncIterator[pb.UploadFileResponse]:
+        """A call that ends while pieces are on their way may lose its reason: what comes is read to the end."""
         me = caller()
+        assert me.confined_to in (None, me.userid)  # what they bring is theirs
+        try:
+            file = await self._take(me, requests)
+        except Exception:
+            yield pb.UploadFileResponse(refused=True)
+            async for _ in requests:
+                pass
+            raise
+        yield pb.UploadFileResponse(file=self._shown(file))
+
+    async def _take(self, me: Caller, requests: AsyncIterator[pb.UploadFileRequest]) -> File:
         first = await anext(requests, None)
         if first is None or first.WhichOneof("part") != "head":
             raise Invalid("HEAD_MISSING", field="head", expected="the head before the content")
         head = first.head
         size = head.size if head.HasField("size") else None
         name = paging.text(head.name, "name", most=200)
-        file = await self._files.upload(me, head.purpose, name, size, _content(requests))
-        # They see what they have just brought.
-        assert me.confined_to in (None, file.created_by)
-        return pb.UploadFileResponse(file=self._shown(file))
+        return await self._files.upload(me, head.purpose, name, size, _content(requests))
 
     async def DownloadFile(
         self, request: pb.DownloadFileRequest, context: Any

@@ -43,12 +43,14 @@ def paths(reference: Callable[[Descriptor], dict[str, Any]]) -> dict[str, Any]:
         schema = {"type": "string", "minLength": 1, "maxLength": 200}
         return {"name": name, "in": "query", "required": True, "description": text, "schema": schema}
 
+    file = reference(pb.File.DESCRIPTOR)
+    answer = {"type": "object", "required": ["file"], "properties": {"file": file}, "additionalProperties": False}
     file_id = {"name": "fileId", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
     upload = described(
         "UploadFile",
         "The body is the file. Its type is told from its first bytes; its size is bounded by its purpose.",
         [query("purpose", "What it is for."), query("name", "The file's name, as people see it.")],
-        {"content": {"application/json": {"schema": reference(methods["UploadFile"].output_type)}}},
+        {"content": {"application/json": {"schema": answer}}},
     )
     upload["requestBody"] = {"required": True, "content": BYTES}
     download = described(
