@@ -8,7 +8,7 @@ from datetime import UTC
 from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
-from acquisition.app.live_codes import rename
+from acquisition.app.renames import rename
 from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
@@ -47,6 +47,13 @@ async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
     await rename(tx, renames_in(facts))
 
 
+RENAMES = Durable(
+    "acquisition-rename-on-staff-renamed",
+    "IDENTITY",
+    (StaffRenamed,),
+    rename_on_staff_renamed,
+    idempotent=True,
+)
 DURABLES = (
     Durable(
         "acquisition-acquire-on-contact-added",
@@ -63,11 +70,5 @@ DURABLES = (
         place_on_identifiers_assigned,
         idempotent=True,
     ),
-    Durable(
-        "acquisition-rename-on-staff-renamed",
-        "IDENTITY",
-        (StaffRenamed,),
-        rename_on_staff_renamed,
-        idempotent=True,
-    ),
+    RENAMES,
 )

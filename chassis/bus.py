@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from nats.aio.client import Client
@@ -41,7 +42,14 @@ STREAM_NAME_IN_USE = 10058
 
 
 async def connect(url: str, name: str) -> Client:
-    """A connection that reconnects for ever. Permission errors reach the log: the publisher sees only a time-out."""
+    """A connection that reconnects for ever, at another server of the cluster when its own has died; `url` may name
+    several, joined by commas. Permission errors reach the log: the publisher sees only a time-out."""
+    servers = url.split(",")
+    # As options they hold for servers that the cluster tells of, too, whose addresses carry none.
+    credentials = urlsplit(servers[0])
+    secret = {"user": credentials.username, "password": credentials.password}
+    if credentials.password is None:
+        secret = {"token": credentials.username}
 
     async def on_error(error: Exception) -> None:
         log.warning("nats_error", error=repr(error))
@@ -54,8 +62,9 @@ async def connect(url: str, name: str) -> Client:
 
     connection = Connection()
     await connection.connect(
-        url,
+        servers,
         name=name,
+        **secret,  # type: ignore[arg-type]  # each is a text or None
         error_cb=on_error,
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,

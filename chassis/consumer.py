@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from chassis.dead_letters import detail_of, reason_of
 from chassis.errors import Invalid
 from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of, type_of
 from chassis.kept import Delivery, KeptFacts, corp_of, position_of
+from chassis.later_facts import LaterFacts
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.parking import Parking
@@ -30,9 +30,6 @@ from chassis.pull import Pull
 ACK_WAIT_SECONDS = 30.0
 # For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
 HASTY_ACK_WAIT_SECONDS = 12.0
-# A fact that only another release reads is offered again after this, and named in the log once in a minute.
-UNKNOWN_TYPE_SECONDS = 5.0
-UNKNOWN_TYPE_LOG_SECONDS = 60.0
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
 MOST_REST_SECONDS = 0.05
@@ -61,8 +58,8 @@ class Durable:
     # A fact that comes twice, or late, changes nothing: such a handler needs no inbox, whose row costs more than most
     # of them write. So it is for projections (chassis.projection), and for what follows only from rows that changed.
     idempotent: bool = False
-    # Of a message: False when it says what only a later release has words for (a new kind in a oneof). It waits for
-    # that one, like a type that is not known.
+    # Of a message: False when it says what only a later release has words for (a new kind in a oneof). It is set aside
+    # for that one, like a type that is not known.
     reads: Callable[[Any], bool] = _reads_all
 
 
@@ -90,15 +87,22 @@ class Consumer:
     ) -> None:
         self.durable = durable
         self.kept = KeptFacts(outbox.pool, durable.name)
+        self.later = LaterFacts(outbox.pool, durable.name)
         self._js = js
         self._outbox = outbox
         self._replicas = replicas
         self._after = after
         self._types = {type_of(message): message for message in durable.types}
-        self._name_at: dict[str, float] = {}
         self._parking = parking or Parking(outbox.pool)
         self._lane = self._parking.lane(durable.name)
-        self._batches = Batches(durable.name, self._commit, self._dead_letter, stopping=lambda: self._stopping)
+        self._batches = Batches(
+            durable.name,
+            self._commit,
+            self._dead_letter,
+            corp_of=_corp_of,
+            store=self._parking.store,
+            stopping=lambda: self._stopping,
+        )
         self._stopping = False
         self._running = metrics.CONSUMER_RUNS.labels(durable.name)
         self._pull: Pull | None = None
@@ -172,23 +176,34 @@ class Consumer:
                 await self.kept.let_go(corp_id)
         return done
 
+    async def handle_later(self) -> int:
+        """Handles what an older release set aside and this one reads; returns how many facts."""
+        return await self.later.handle(self._read, self._take, stopping=lambda: self._stopping)
+
+    def _read(self, message: Delivery) -> Received:
+        """Raises TypeUnknown for what only another release reads; Invalid for what is broken."""
+        fact = decode(self._types, message.subject, message.headers or {}, message.data)
+        if not self.durable.reads(fact.message):
+            raise TypeUnknown(fact.type, "what this release has words for")
+        return fact
+
     async def _take(self, messages: Sequence[Delivery]) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         self._lane.begin()
         facts: list[Delivered] = []
+        unread: list[tuple[Delivery, TypeUnknown]] = []
         for message in messages:
             if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:
                 await message.ack()
                 continue
             try:
-                fact = decode(self._types, message.subject, message.headers or {}, message.data)
-                if not self.durable.reads(fact.message):
-                    raise TypeUnknown(fact.type, "what this release has words for")
-                facts.append((message, fact))
+                facts.append((message, self._read(message)))
             except TypeUnknown as error:
-                await self._leave(message, error)
+                unread.append((message, error))
             except Invalid as error:
                 await self._batches.give_up((message, None), error)
+        if unread:
+            await self.later.set_aside(unread)
         # By corp, so that halving soon leaves a bad corp alone with itself.
         taken = await self._batches.settle(sorted(facts, key=_corp_of)) if facts else 0
         metrics.BATCH_SECONDS.labels(self.durable.name).observe(time.perf_counter() - started)
@@ -201,15 +216,6 @@ class Consumer:
             ms=round((time.perf_counter() - started) * 1000, 1),
             cpu_ms=round((time.thread_time() - cpu) * 1000, 1),
         )
-
-    async def _leave(self, message: Delivery, error: TypeUnknown) -> None:
-        """Gives back what only another release reads: it waits on the server until that one runs."""
-        metrics.UNKNOWN_TYPES.labels(self.durable.name, error.type_name).inc()
-        now = time.monotonic()
-        if now >= self._name_at.get(error.type_name, 0.0):
-            self._name_at[error.type_name] = now + UNKNOWN_TYPE_LOG_SECONDS
-            log.warning("fact_of_unknown_type", durable=self.durable.name, type=error.type_name)
-        await message.nak(delay=UNKNOWN_TYPE_SECONDS * (0.5 + random.random()))
 
     async def _commit(self, facts: Sequence[Delivered]) -> int:
         """Handles these facts in one transaction, but for those of parked corps, which are kept; acks all of them."""

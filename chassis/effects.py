@@ -13,6 +13,7 @@ from chassis.dead_letters import detail_of, reason_of
 from chassis.logs import log
 from chassis.pool import Pool, is_timeout, is_transient
 from chassis.scheduled import Claim
+from chassis.store_probe import StoreProbe
 
 # Failures in a row; with the pauses between them some quarter of an hour.
 MOST_ATTEMPTS = 10
@@ -42,9 +43,17 @@ class EffectWorker:
     """`work` fits `chassis.loops.Loop`. What stays unsettled is claimed again when its lease has run out."""
 
     def __init__(
-        self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int, attempts: int | None = MOST_ATTEMPTS
+        self,
+        pool: Pool,
+        kind: str,
+        handler: EffectHandler,
+        *,
+        at_once: int,
+        attempts: int | None = MOST_ATTEMPTS,
+        store: StoreProbe | None = None,
     ) -> None:
         self._pool = pool
+        self._store = store or StoreProbe(pool)
         self._kind = kind
         self._handler = handler
         self._at_once = at_once
@@ -125,8 +134,16 @@ class EffectWorker:
         async def failed(one: tuple[Claim, Any], error: Exception) -> None:
             await self._failed(one[0], error)
 
+        batches = Batches(
+            self._kind,
+            self._commit,
+            failed,
+            corp_of=lambda one: one[0].corp_id,
+            store=self._store,
+            stopping=lambda: clock() > give_up_at,
+        )
         try:
-            await Batches(self._kind, self._commit, failed, stopping=lambda: clock() > give_up_at).settle(batch)
+            await batches.settle(batch)
         except asyncio.CancelledError:
             if clock() < give_up_at:
                 raise

@@ -19,6 +19,7 @@ from chassis import metrics
 from chassis.dead_letters import MOST_DETAIL, TIMED_OUT
 from chassis.logs import log
 from chassis.pool import Connection, Pool, Row
+from chassis.store_probe import StoreProbe
 
 POISONS_IN_A_ROW = 10
 TIMEOUTS_IN_A_ROW = 3
@@ -87,6 +88,7 @@ class Parking:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self.store = StoreProbe(pool)
         self._lanes: dict[str, Lane] = {}
 
     def lane(self, name: str) -> Lane:

@@ -1,6 +1,7 @@
 """A service's process: starts in order, tells the truth about its readiness, drains in reverse.
 
-settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
+settings → pool → bus → gRPC, consumers, loops → ready
+SIGTERM → unready → stop fetching, still answer → finish → outbox → close
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, inbox, jobs, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, jobs, later_facts, logs, metrics, scheduled
 from chassis.blobs import Blobs
 from chassis.consumer import Consumer, Durable
 from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker, OneByOne
@@ -91,7 +92,8 @@ class Service:
         A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
         is never given up but tried every ten minutes.
         """
-        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
+        store = self.parking.store
+        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts, store=store)
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
@@ -125,7 +127,7 @@ class Service:
         }
 
     async def backlog(self) -> dict[str, int]:
-        """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
+        """Rows that still wait: outbox, due rows by kind, facts for a later release, the service's own queues."""
         counts = {"outbox": await self.outbox.waiting()}
         waiting = await self.pool.fetch(
             """
@@ -136,6 +138,7 @@ class Service:
             """
         )
         counts |= {row["kind"]: row["n"] for row in waiting}
+        counts["later-facts"] = await self.pool.fetchval("select count(*) from later_facts")
         for name, table in self._queues.items():
             counts[name] = await self.pool.fetchval(f"select count(*) from {table}")
         for what, count in counts.items():
@@ -156,6 +159,7 @@ class Service:
         # Each by itself: what was kept for one may take long, or meet an outage of its own.
         for consumer in self._consumers:
             self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
+        self.loop("later-facts", self._handle_later, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("files-sweep", self.files.sweep, interval=60)
         self.loop("jobs-forget", lambda: jobs.forget_old(self.pool), interval=3600)
@@ -181,7 +185,10 @@ class Service:
         await self.server.set_ready(False)
         for consumer in self._consumers:
             await consumer.stop()
+        # Meanwhile it answers whoever has not yet seen that it is no longer ready.
+        still_open = asyncio.create_task(asyncio.sleep(self.settings.drain_seconds))
         await _finish(consumers, seconds=12)
+        await still_open
         await self.server.stop()
         for one in self._loops:
             one.stop()
@@ -195,6 +202,11 @@ class Service:
         await self.nats.close()
         await asyncio.wait_for(self.pool.close(), 5)
         log.info("stopped")
+
+    async def _handle_later(self) -> int:
+        consumers = {consumer.durable.name: consumer for consumer in self._consumers}
+        names = await later_facts.waiting(self.pool, sorted(consumers))
+        return sum(await asyncio.gather(*(consumers[name].handle_later() for name in names)))
 
     async def _tell_readiness(self) -> None:
         while True:

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     stream_replicas: int = Field(default=1, validation_alias="BIHUAN_STREAM_REPLICAS")
     # Replicas of this process; bounds how much of a consumer may be in flight.
     replicas: int = Field(default=1, validation_alias="BIHUAN_REPLICAS")
+    # After SIGTERM: how long it still answers whoever has not yet seen that it is no longer ready.
+    drain_seconds: float = Field(default=5, ge=0, le=10, validation_alias="BIHUAN_DRAIN_SECONDS")
     # Health and metrics.
     web_host: str = "127.0.0.1"
     web_port: int = 0

@@ -149,9 +149,17 @@ class WorkQueue:
             if not keys or (is_transient(error) and not is_timeout(error)):
                 raise
             log.warning("queue_batch_failed", queue=self.name, rows=len(keys), error=dead_letters.detail_of(error))
-            await Batches(self.name, self._commit, self._dead_letter, outlasts=False).settle(keys)
+            await Batches(
+                self.name,
+                self._commit,
+                self._dead_letter,
+                corp_of=lambda key: key[0],
+                store=self._parking.store,
+                outlasts=False,
+            ).settle(keys)
         else:
             self._lane.succeeded({corp_id for corp_id, _ in keys})
+            self._parking.store.succeeded()
         if not keys:
             return 0
         of_corp = Counter(corp_id for corp_id, _ in keys)

@@ -19,6 +19,7 @@ class Touch:
     touch_id: str
     contact_id: str
     sealed_contact: bytes
+    # As WeCom told it; who that is by now, the renames say.
     userid: str
     channel_id: str
     live_code_id: str | None
@@ -29,10 +30,12 @@ class Touch:
     agent_id: int
     added_at: datetime
     arrived_at: datetime
-    # Empty until it was classified.
-    kind: str
+    # None until it was classified.
+    kind: str | None
     version: int
     alerted: bool
+    # The version that the rules of this release gave; another one: the release before decided.
+    decided_version: int | None
 
     @property
     def contact(self) -> Contact:
@@ -76,6 +79,43 @@ async def of_contacts(connection: Connection, contacts: Sequence[Contact]) -> li
     return [Touch(**row) for row in rows]
 
 
+async def undecided(connection: Connection, limit: int) -> list[Contact]:
+    """Contacts with a kind that the release before gave, or that nobody gave."""
+    rows = await connection.fetch(
+        """
+        select distinct corp_id, contact_id
+        from touches
+        where kind is distinct from 'NEW' and decided_version is distinct from version
+        limit $1
+        """,
+        limit,
+    )
+    return [(row["corp_id"], row["contact_id"]) for row in rows]
+
+
+async def repeated(
+    connection: Connection, corp_id: str, userids: Sequence[str], after: str, limit: int
+) -> list[Contact]:
+    """Contacts of these members that were added more than once, by anybody, in order of their ids."""
+    rows = await connection.fetch(
+        """
+        select distinct contact_id
+        from touches
+        where corp_id = $1
+          and userid = any($2)
+          and contact_id > $3
+          and kind is distinct from 'NEW'
+        order by contact_id
+        limit $4
+        """,
+        corp_id,
+        userids,
+        after,
+        limit,
+    )
+    return [(corp_id, row["contact_id"]) for row in rows]
+
+
 async def page(connection: Connection, corp_id: str, after: str, limit: int) -> list[Touch]:
     """All touches of the corp, by id."""
     rows = await connection.fetch(
@@ -103,7 +143,7 @@ async def insert(connection: Connection, touches: Iterable[Touch]) -> None:
             from unnest(
                 $1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
                 $9::bool[], $10::bytea[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::text[],
-                $15::bigint[], $16::bool[]
+                $15::bigint[], $16::bool[], $17::bigint[]
             )
             on conflict do nothing
             """,
@@ -112,15 +152,15 @@ async def insert(connection: Connection, touches: Iterable[Touch]) -> None:
 
 
 async def update(connection: Connection, touches: Iterable[Touch]) -> None:
-    """Saves what changes about a touch: kind, version, alerted."""
+    """Saves what changes about a touch: kind, version, alerted, decided_version."""
     ordered = sorted(touches, key=lambda touch: (touch.corp_id, touch.touch_id))
     if ordered:
         await connection.execute(
             """
             update touches t
-            set kind = n.kind, version = n.version, alerted = n.alerted
-            from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bool[])
-                as n (corp_id, touch_id, kind, version, alerted)
+            set kind = n.kind, version = n.version, alerted = n.alerted, decided_version = n.decided_version
+            from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bool[], $6::bigint[])
+                as n (corp_id, touch_id, kind, version, alerted, decided_version)
             where (t.corp_id, t.touch_id) = (n.corp_id, n.touch_id)
             """,
             [touch.corp_id for touch in ordered],
@@ -128,4 +168,5 @@ async def update(connection: Connection, touches: Iterable[Touch]) -> None:
             [touch.kind for touch in ordered],
             [touch.version for touch in ordered],
             [touch.alerted for touch in ordered],
+            [touch.decided_version for touch in ordered],
         )

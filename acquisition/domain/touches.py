@@ -31,6 +31,7 @@ class Add:
     """One telling of an add."""
 
     touch_id: str
+    # The member's present one, whichever the add was told under.
     userid: str
     # The member has not confirmed yet (WeCom's add_half_external_contact).
     provisional: bool

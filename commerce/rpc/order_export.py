@@ -57,9 +57,9 @@ def _cells(zone: ZoneInfo, order: pb.Order) -> Sequence[Cell]:
         moment(order.created_at if order.HasField("created_at") else None, zone),
         moment(order.paid_at if order.HasField("paid_at") else None, zone),
         # Malls count in hundredths, whatever the currency.
-        Decimal(order.total.amount) / 100,
-        Decimal(order.paid.amount) / 100,
-        Decimal(order.refunded.amount) / 100,
+        Decimal(order.total.amount).scaleb(-2),
+        Decimal(order.paid.amount).scaleb(-2),
+        Decimal(order.refunded.amount).scaleb(-2),
         order.total.currency,
         order.customer_id,
         order.userid,

@@ -64,5 +64,5 @@ def _cells(zone: ZoneInfo, customer: pb.Customer) -> Sequence[Cell]:
         moment(newest, zone),
         moment(customer.created_at, zone),
         customer.paid_orders,
-        Decimal(customer.net_paid_fen) / 100,
+        Decimal(customer.net_paid_fen).scaleb(-2),
     )

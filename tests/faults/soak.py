@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from deploy.local.home import Home, Ports
@@ -31,12 +33,14 @@ def main() -> int:
     parser.add_argument("--buyers", type=int, default=0, help="0: the whole log")
     arguments = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bihuan-soak-") as folder:
-        try:
-            asyncio.run(soak(Path(folder), arguments.minutes, arguments.seed, arguments.buyers))
-        except AssertionError as error:
-            print(f"FAILED, seed {arguments.seed}: {error}", file=sys.stderr)
-            return 1
+    folder = Path(tempfile.mkdtemp(prefix="bihuan-soak-"))
+    try:
+        asyncio.run(soak(folder, arguments.minutes, arguments.seed, arguments.buyers))
+    except Exception as error:
+        traceback.print_exception(error)
+        print(f"FAILED, seed {arguments.seed}; the logs are in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
     minutes = (time.monotonic() - began) / 60
     print(f"soaked for {minutes:.1f} minutes, seed {arguments.seed}: zero lost, zero doubled")
     return 0
@@ -55,10 +59,9 @@ async def soak(folder: Path, minutes: float, seed: int, buyers: int) -> None:
     ground = Field(folder / "field", corps=2 * (int(minutes) + 2))
     await asyncio.to_thread(ground.up)
     try:
-        corp_ids = [corp["corp_id"] for corp in ground.suite.home.corps]
         while rounds == 0 or passed() < minutes * 60:
             cells = spread(CELLS, 3, seed + rounds // 3)[rounds % 3]
-            mine = corp_ids[2 * rounds : 2 * rounds + 2]
+            mine = ground.corp_ids[2 * rounds : 2 * rounds + 2]
             await play(ground, mine, cells, seed + rounds, buyers=buyers, per_second=PER_SECOND)
             rounds += 1
             struck = ", ".join(f"{cell.process} {cell.phase}" for cell in cells)
