@@ -18,10 +18,15 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, inbox, later_facts, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, jobs, later_facts, logs, metrics, scheduled
+from chassis.blobs import Blobs
 from chassis.consumer import Consumer, Durable
-from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
+from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker, OneByOne
+from chassis.files import Files
 from chassis.idempotency import IdempotentRequests
+from chassis.jobs.runner import Members, Runner
+from chassis.jobs.worker import JobKind
+from chassis.kernel import file_servicer, job_servicer
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
 from chassis.kernel.streams import STREAMS
@@ -54,6 +59,7 @@ class Service:
         self.once = IdempotentRequests(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self.parking = Parking(pool)
+        self.files = Files(pool, Blobs(settings.blob_url, name, self.sealer), self.sealer)
         self.consumers: list[Consumer] = []
         self._loops: list[Loop] = []
         self._queues: dict[str, str] = {}
@@ -98,6 +104,13 @@ class Service:
         worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts, store=store)
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
+
+    def job(self, kind: str, runner: Runner, members: Members, *, at_once: int = 2) -> JobKind:
+        """Does the jobs of one kind, step by step, up to `at_once` steps at a time, as whoever asked for each."""
+        made = JobKind(kind, self.name, runner, members, self.outbox, self.files, self.sealer)
+        # What keeps failing ends in the job's own state.
+        made.wake = self.effect(made.queue, OneByOne(made.perform), at_once=at_once, interval=0.5, attempts=None).wake
+        return made
 
     def work_queue(self, name: str, table: str, handle: QueueHandler, *, key: str, interval: float) -> Loop:
         """Works off a table of ours (chassis.work_queue); it shows in /backlog."""
@@ -156,6 +169,10 @@ class Service:
             self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
         self.loop("later-facts", self._handle_later, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
+        self.loop("files-sweep", self.files.sweep, interval=60)
+        self.loop("jobs-forget", lambda: jobs.forget_old(self.pool), interval=3600)
+        self.serve(job_servicer.register, job_servicer.JobServicer(self.name, self.outbox))
+        self.serve(file_servicer.register, file_servicer.FileServicer(self.name, self.files))
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
         app = web.Application()

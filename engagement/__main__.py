@@ -21,6 +21,7 @@ from engagement.adapters.wecom import WeComVoice
 from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
 from engagement.app.renames import Renaming
+from engagement.app.welcome_images import WELCOME_IMAGE
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.rpc.alerts import AlertServicer
@@ -32,6 +33,7 @@ async def build(service: Service, settings: Settings) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
+    service.files.add(WELCOME_IMAGE)
 
     welcoming = service.effect(
         welcomes.KIND,

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
-from gateway import app_keys, auth, catalogue, pages, stream
+from gateway import app_keys, auth, catalogue, files, pages, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -61,6 +61,7 @@ def create_app(
     auth.add_routes(app, doorkeeper)
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
+    files.add_routes(app, channels)
     catalogue.add_routes(app)
     pages.add_routes(app, pages.Pages())
     _add_documents(app)

@@ -21,6 +21,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.Conflict: 409,
     errors.Precondition: 422,
     errors.Limited: 429,
+    errors.TooLarge: 413,
     errors.TimedOut: 504,
     errors.Unavailable: 503,
     errors.Broken: 500,
@@ -34,6 +35,7 @@ FROM_GRPC: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.ABORTED: 409,
     grpc.StatusCode.FAILED_PRECONDITION: 422,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.OUT_OF_RANGE: 413,
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }

@@ -1,4 +1,4 @@
-"""The live stream: alerts and changes of what pages show, as server-sent events, resumable by `Last-Event-ID`."""
+"""The live stream: alerts, jobs and changes of what pages show, as server-sent events that `Last-Event-ID` resumes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import grpc
 import orjson
 from aiohttp import web
-from bihuan.staff.v1.facts_pb2 import NounChanged, StaffAlerted, StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 
@@ -42,6 +42,7 @@ EVENTS: dict[str, tuple[bytes, Read]] = {
     subject_of(StaffAlerted): (b"alert", StaffAlerted.FromString),
     subject_of(StaffAlertRaised): (b"alert", lambda payload: as_staff_alerted(StaffAlertRaised.FromString(payload))),
     subject_of(NounChanged): (b"changed", NounChanged.FromString),
+    subject_of(JobChanged): (b"job", lambda payload: JobChanged.FromString(payload).job),
 }
 
 

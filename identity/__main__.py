@@ -17,6 +17,7 @@ from bihuan.operations.v1 import (
     health_service_pb2_grpc,
 )
 
+from chassis import csv_export
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
 from chassis.health_servicer import HealthServicer
@@ -25,7 +26,7 @@ from chassis.wecom.client import WeComs
 from identity import consumers
 from identity.adapters.wecom import WeComBook
 from identity.app import contacts, staff
-from identity.app.access import Access
+from identity.app.access import Access, LocalMembers
 from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from identity.app.gaps import RelationGaps
@@ -35,7 +36,7 @@ from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
-from identity.rpc.customers import CustomerServicer
+from identity.rpc.customer_export import ExportableCustomers
 from identity.rpc.links import LinkServicer
 from identity.rpc.policies import IdentifierPolicyServicer
 from identity.rpc.staff import StaffServicer
@@ -68,7 +69,10 @@ async def build(service: Service, settings: Settings) -> None:
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
-        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, CustomerServicer(service.pool, service.sealer)
+        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server,
+        ExportableCustomers(
+            service.pool, service.sealer, service.corps, partial(csv_export.offer, service, LocalMembers(access))
+        ),
     )
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server,

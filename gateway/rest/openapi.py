@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from chassis import idempotency
-from gateway.rest import own_routes
+from gateway.rest import openapi_files, own_routes
 from gateway.rest.binding import RANGES, WELL_KNOWN
 from gateway.rest.contract import MOST_KEY, PACKAGES, PARAMETER, Operation, contract, operations
 
@@ -112,6 +112,7 @@ def document(version: str, files: FileDescriptorSet | None = None) -> dict[str, 
         paths.setdefault(operation.path_for_openapi, {})[operation.verb.lower()] = _operation(operation, schemas)
     if files is None:
         paths |= own_routes.paths(schemas.answer, REFUSED)
+        paths |= openapi_files.paths(schemas.answer)
     return {
         "openapi": "3.1.0",
         "info": {

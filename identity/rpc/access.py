@@ -46,6 +46,11 @@ class AccessServicer(grpc_pb.AccessServiceServicer):
         holder = await self._access.verify_key(request.key)
         return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_SERVICE)
 
+    async def CheckApiKey(self, request: pb.CheckApiKeyRequest, context: Any) -> pb.CheckApiKeyResponse:
+        api_key_id = paging.uuid(request.api_key_id, "apiKeyId")
+        await self._access.check_key(request.corp_id, api_key_id)
+        return pb.CheckApiKeyResponse(role=Role.ROLE_SERVICE)
+
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Any) -> pb.CreateApiKeyResponse:
         corp_id, name = caller().corp_id, paging.text(request.name, "name", most=60)
 

@@ -86,6 +86,7 @@ def filled(message_class: type[Message], depth: int = 0) -> Message:
             FieldDescriptor.CPPTYPE_INT64: field.number * 1000,
             FieldDescriptor.CPPTYPE_INT32: field.number * 10,
             FieldDescriptor.CPPTYPE_BOOL: True,
+            FieldDescriptor.CPPTYPE_DOUBLE: field.number / 2,
             FieldDescriptor.CPPTYPE_ENUM: 1,
         }.get(field.cpp_type)
         if field.type == FieldDescriptor.TYPE_BYTES:

@@ -1,4 +1,4 @@
-"""The hub of live streams: both types of alerts in one shape, live and read back."""
+"""The hub of live streams: both types of alerts in one shape, and jobs, live and read back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bihuan.common.v1.money_pb2 import Money
-from bihuan.staff.v1.facts_pb2 import AlertKind, NounChanged, StaffAlerted, StaffAlertRaised
+from bihuan.operations.v1.job_service_pb2 import Job, JobState
+from bihuan.staff.v1.facts_pb2 import AlertKind, JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js import JetStreamContext
@@ -99,6 +100,21 @@ async def test_what_was_missed_is_read_back_of_both_types(jetstream: JetStreamCo
     assert [read(event)[1]["alertId"] for event in missed] == ["B1", "B3"]
     _, of_corp = await hub.since(start, f".{CORP}.")
     assert [read(event)[1]["alertId"] for event in of_corp] == ["B1", "B2", "B3"]
+
+
+async def test_a_job_reaches_whoever_asked_for_it(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        own = hub.join(staff_suffix(CORP, "hub-frida"), lambda: None)
+        other = hub.join(staff_suffix(CORP, "hub-gert"), lambda: None)
+        job = Job(job_id="J1", service="identity", state=JobState.JOB_STATE_RUNNING, done=3, total=9)
+        sequence = await state(jetstream, JobChanged(corp_id=CORP, userid="hub-frida", job=job, at=NOW))
+        event = await asyncio.wait_for(own.queue.get(), 10)
+        assert event is not None
+        first, name, data = event.text.decode().splitlines()[:3]
+        assert (first, name) == (f"id: {sequence}", "event: job")
+        shown = json.loads(data.removeprefix("data: "))
+        assert (shown["jobId"], shown["state"], shown["done"], shown["total"]) == ("J1", "JOB_STATE_RUNNING", "3", "9")
+        assert other.queue.empty()
 
 
 async def test_a_type_of_another_release_disturbs_nobody(jetstream: JetStreamContext) -> None:
