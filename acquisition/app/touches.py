@@ -79,6 +79,8 @@ async def _lock(tx: Tx, contacts: Sequence[Contact]) -> dict[Key, Touch]:
 
 async def _decide(tx: Tx, known: Mapping[Key, Touch], routed: Mapping[Key, Touch]) -> None:
     touches = {**known, **routed}
+    if not touches:
+        return
     renames = await onward(tx.connection, [(touch.corp_id, touch.userid) for touch in touches.values()])
     decided, told = _reclassify(touches, renames)
     await db.insert(tx.connection, (touch for key, touch in decided.items() if key in routed))

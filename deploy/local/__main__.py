@@ -19,6 +19,7 @@ from deploy.local.home import ROOT, Home, Ports
 from deploy.local.suite import Suite
 
 STOP_SECONDS = 60.0
+ASK_SECONDS = 5.0
 
 
 def main() -> int:
@@ -88,10 +89,13 @@ def down(home: Home) -> int:
     if process is None:
         print("nothing runs in", home.path, file=sys.stderr)
         return 1
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    give_up_at = time.monotonic() + STOP_SECONDS
+    give_up_at, ask_at = time.monotonic() + STOP_SECONDS, 0.0
     while lock.holder(home.path) == running:
+        if time.monotonic() > ask_at:
+            # Again: Python drops an interrupt that comes while it ends an object. Who drains hears it no more.
+            ask_at = time.monotonic() + ASK_SECONDS
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
         if time.monotonic() > give_up_at:
             print(f"the suite (process {process.pid}) did not end within a minute", file=sys.stderr)
             return 1

@@ -49,6 +49,8 @@ def run(suite: Suite, *, once: bool, keep: bool, buyers: int, seed: int) -> int:
     except (RuntimeError, TimeoutError) as error:
         console.print(f"[red]{error}[/red]")
     finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         console.print("[dim]stopping[/dim]")
         suite.down()
     return code

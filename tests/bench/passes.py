@@ -278,18 +278,24 @@ async def _raw_upserts(pool: Pool, batch: Sequence[Received]) -> None:
     pairs = sorted(edges)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
-            "insert into identifiers as i (corp_id, identifier_id, kind, sealed)"
-            " select $1, * from unnest($2::uuid[], $3::text[], $4::bytea[])"
-            " on conflict (corp_id, identifier_id) do update set sealed = excluded.sealed",
+            """
+            insert into identifiers as i (corp_id, identifier_id, kind, sealed)
+            select $1, *
+            from unnest($2::uuid[], $3::text[], $4::bytea[])
+            on conflict (corp_id, identifier_id) do update set sealed = excluded.sealed
+            """,
             CORP,
             ids,
             [names[one].kind for one in ids],
             [names[one].sealed for one in ids],
         )
         await connection.execute(
-            "insert into edges as e (corp_id, from_id, to_id, at, source)"
-            " select $1, a, b, t, 'raw' from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as x(a, b, t)"
-            " on conflict (corp_id, from_id, to_id) do update set at = least(e.at, excluded.at)",
+            """
+            insert into edges as e (corp_id, from_id, to_id, at, source)
+            select $1, a, b, t, 'raw'
+            from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as x(a, b, t)
+            on conflict (corp_id, from_id, to_id) do update set at = least(e.at, excluded.at)
+            """,
             CORP,
             [a for a, _ in pairs],
             [b for _, b in pairs],

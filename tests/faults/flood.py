@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections import Counter
 
 import asyncpg
@@ -69,4 +68,4 @@ class Flood:
         narrowed = subject_of(message).startswith("evt.bihuan.staff.")
         suffix = staff_suffix(self.corp_id, "guide_001") if narrowed else ""
         fact = new_fact(message(), corp_id=self.corp_id, source="flood", subject_suffix=suffix)
-        return dataclasses.replace(fact, payload=UNREADABLE)
+        return fact._replace(payload=UNREADABLE)

@@ -25,9 +25,25 @@ class Running:
     """One replica: its consumer, and what it does each second about parked corps, here ten times a second."""
 
     def __init__(
-        self, room: Room, js: JetStreamContext, name: str, handle: Any, *, ack_wait_seconds: float = 30, batch: int = 64
+        self,
+        room: Room,
+        js: JetStreamContext,
+        name: str,
+        handle: Any,
+        *,
+        ack_wait_seconds: float = 30,
+        batch: int = 64,
+        idempotent: bool = False,
     ) -> None:
-        self._durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=batch, ack_wait_seconds=ack_wait_seconds)
+        self._durable = Durable(
+            name,
+            "EDGE",
+            (ContactAdded,),
+            handle,
+            batch=batch,
+            ack_wait_seconds=ack_wait_seconds,
+            idempotent=idempotent,
+        )
         self.room = room
         self.name = name
         self.parking = Parking(room.pool)

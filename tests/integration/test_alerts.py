@@ -209,9 +209,12 @@ async def test_an_alert_of_the_release_before_is_sent_and_listed(
     phones = Phones()
     async with rooms("engagement") as room:
         await room.pool.execute(
-            "insert into alerts (corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at,"
-            " arrived_at, status) values ($1, 'A', 'anna', 'ALERT_KIND_ORDER_PAID', $2, 'yz', 'E9', 11, now(), now(),"
-            " 'OPEN')",
+            """
+            insert into alerts (
+                corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at, arrived_at, status
+            )
+            values ($1, 'A', 'anna', 'ALERT_KIND_ORDER_PAID', $2, 'yz', 'E9', 11, now(), now(), 'OPEN')
+            """,
             CORP,
             f.uid("external_userid", 1),
         )
@@ -365,10 +368,14 @@ async def test_a_list_reads_no_more_than_its_page(rooms: Rooms, sealer: Sealer, 
     """With 200 employees and 100,000 alerts, what is read follows from the page and the number of kinds."""
     async with rooms("engagement") as room:
         await room.pool.execute(
-            "insert into alerts (corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at,"
-            " arrived_at, status) select $1, n::text, 'guide' || n % 200, 'ALERT_KIND_ORDER_PAID', $2, 'yz', 'E', 1,"
-            " now() - make_interval(secs => n), now(), case when n % 500 < 3 then 'REFUSED' else 'DELIVERED' end"
-            " from generate_series(1, 100000) n",
+            """
+            insert into alerts (
+                corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at, arrived_at, status
+            )
+            select $1, n::text, 'guide' || n % 200, 'ALERT_KIND_ORDER_PAID', $2, 'yz', 'E', 1,
+                   now() - make_interval(secs => n), now(), case when n % 500 < 3 then 'REFUSED' else 'DELIVERED' end
+            from generate_series(1, 100000) n
+            """,
             CORP,
             f.uid("external_userid", 1),
         )

@@ -132,8 +132,12 @@ async def who_is_who(room: Room) -> Any:
         await room.rows("select from_id, to_id from conflicts order by 1, 2"),
         await room.rows("select contact_id, userid, alive, added_at, ended_at from relations order by 1, 2"),
         await room.rows(
-            "select i.identifier_id, i.first_seen, c.created_at from identifiers i"
-            " left join customers c using (corp_id, customer_id) order by 1"
+            """
+            select i.identifier_id, i.first_seen, c.created_at
+            from identifiers i
+            left join customers c using (corp_id, customer_id)
+            order by 1
+            """
         ),
     )
 
@@ -192,8 +196,12 @@ acquisition_facts = st.lists(
 async def who_came_how(room: Room) -> Any:
     return (
         await room.rows(
-            "select touch_id, contact_id, userid, c.name, fallback, kind from touches t"
-            " join channels c using (corp_id, channel_id) order by touch_id"
+            """
+            select touch_id, contact_id, userid, c.name, fallback, kind
+            from touches t
+            join channels c using (corp_id, channel_id)
+            order by touch_id
+            """
         ),
         await room.rows("select identifier_id, customer_id, version from customer_identifiers order by 1"),
     )
@@ -261,8 +269,11 @@ async def who_earned_what(room: Room) -> Any:
         )
     return (
         await room.rows(
-            "select order_id, buyer_id, total_fen, created_at, paid_fen, paid_at, shipped_at, completed_at, closed_at"
-            " from orders order by 1"
+            """
+            select order_id, buyer_id, total_fen, created_at, paid_fen, paid_at, shipped_at, completed_at, closed_at
+            from orders
+            order by 1
+            """
         ),
         await room.rows("select refund_id, order_id, amount_fen, status from refunds order by 1"),
         await room.rows(

@@ -95,8 +95,12 @@ async def test_a_chain_of_renames_ends_at_the_present_userid(rooms: Rooms) -> No
 
 async def a_member(room: Room, userid: str, *, role: str = "") -> None:
     await room.pool.execute(
-        "insert into staff (corp_id, userid, sealed_name, fingerprint, department_ids, active, version, read_at,"
-        " known_since) values ($1, $2, 'n', 'f', '{1}', true, 1, $3, $3)",
+        """
+        insert into staff (
+            corp_id, userid, sealed_name, fingerprint, department_ids, active, version, read_at, known_since
+        )
+        values ($1, $2, 'n', 'f', '{1}', true, 1, $3, $3)
+        """,
         CORP,
         userid,
         f.at(-100),

@@ -27,8 +27,11 @@ async def test_old_rows_are_forgotten_a_chunk_at_a_time(
     monkeypatch.setattr(inbox, "FORGET_ROWS", 100)
     async with rooms("identity") as room:
         await room.pool.execute(
-            "insert into inbox (corp_id, durable, fact_id, taken_at)"
-            " select 'a', 'd', n::text, now() - make_interval(days => 7, hours => n) from generate_series(1, 250) n"
+            """
+            insert into inbox (corp_id, durable, fact_id, taken_at)
+            select 'a', 'd', n::text, now() - make_interval(days => 7, hours => n)
+            from generate_series(1, 250) n
+            """
         )
         forgotten = []
         while not forgotten or forgotten[-1]:

@@ -192,10 +192,14 @@ async def test_every_key_begins_with_its_corp(rooms: Rooms) -> None:
     for service in SERVICES:
         async with rooms(service) as room:
             rows = await room.rows(
-                "select c.conrelid::regclass::text as table, a.attname as first from pg_constraint c"
-                " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]"
-                " where c.contype in ('p', 'u', 'f') and c.connamespace = $1::regnamespace"
-                " and c.conrelid::regclass::text <> 'migrations'",
+                """
+                select c.conrelid::regclass::text as table, a.attname as first
+                from pg_constraint c
+                join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+                where c.contype in ('p', 'u', 'f')
+                  and c.connamespace = $1::regnamespace
+                  and c.conrelid::regclass::text <> 'migrations'
+                """,
                 service,
             )
             assert rows

@@ -259,13 +259,19 @@ class House:
             "select touch_id, contact_id, userid, fallback, kind from touches order by 1"
         )
         found["orders"] = await one["commerce"].rows(
-            "select order_id, buyer_id, total_fen, created_at, paid_fen, shipped_at, completed_at"
-            " from orders order by 1"
+            """
+            select order_id, buyer_id, total_fen, created_at, paid_fen, shipped_at, completed_at
+            from orders
+            order by 1
+            """
         )
         found["refunds"] = await one["commerce"].rows("select refund_id, amount_fen, status from refunds order by 1")
         found["attributions"] = await one["commerce"].rows(
-            "select order_id, userid, contact_id, channel_id is null as no_channel, paid, paid_fen, refunded_fen"
-            " from attributions order by 1"
+            """
+            select order_id, userid, contact_id, channel_id is null as no_channel, paid, paid_fen, refunded_fen
+            from attributions
+            order by 1
+            """
         )
         for service in ("acquisition", "commerce"):
             projected = await one[service].rows(

@@ -46,8 +46,11 @@ PROJECTIONS = (
     "select * from staff_places order by 1, 2",
 )
 FOLLOWS = (
-    "select corp_id, mall_id, order_id, userid, contact_id, channel_id, paid_fen, refunded_fen"
-    " from attributions order by 1, 2, 3",
+    """
+    select corp_id, mall_id, order_id, userid, contact_id, channel_id, paid_fen, refunded_fen
+    from attributions
+    order by 1, 2, 3
+    """,
     "select * from alerts_raised order by 1, 2",
 )
 # What acts outside, or would.
@@ -153,12 +156,22 @@ async def live(house: House, sealer: Sealer, offset: int) -> None:
         await house.rests()
         async with house.rooms["identity"].pool.acquire() as connection:
             await connection.execute(
-                "insert into contacts select corp_id, identifier_id, 'name', 7 from identifiers"
-                " where kind = 'external_userid' on conflict do nothing"
+                """
+                insert into contacts
+                select corp_id, identifier_id, 'name', 7
+                from identifiers
+                where kind = 'external_userid'
+                on conflict do nothing
+                """
             )
             await connection.execute(
-                "insert into staff (corp_id, userid, sealed_name, fingerprint, department_ids, active, version,"
-                " within_department_ids) values ($1, 'anna', 'a', 'f', '{2}', true, 3, '{1,2}') on conflict do nothing",
+                """
+                insert into staff (
+                    corp_id, userid, sealed_name, fingerprint, department_ids, active, version, within_department_ids
+                )
+                values ($1, 'anna', 'a', 'f', '{2}', true, 3, '{1,2}')
+                on conflict do nothing
+                """,
                 CORP,
             )
         await restate(house.rooms["identity"].outbox, [r for r in identity_restate.RESTATEMENTS if r.table == "staff"])

@@ -133,6 +133,15 @@ async def as_before(room: Room, touch_id: str, message: Any, kind: str | None) -
         channel_id = (await ensure_default(connection, [CORP]))[CORP]
     await room.pool.execute(
         """
+        insert into contacts_touched (corp_id, contact_id)
+        values ($1, $2)
+        on conflict do nothing
+        """,
+        CORP,
+        message.contact.id,
+    )
+    await room.pool.execute(
+        """
         insert into touches (
             corp_id, touch_id, contact_id, sealed_contact, userid, channel_id, half, sealed_welcome_code, added_at,
             arrived_at, kind, version
