@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from bihuan.acquisition.v1 import channel_service_pb2_grpc, live_code_service_pb2_grpc
@@ -7,8 +8,11 @@ from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb
 
 from acquisition import consumers
 from acquisition.adapters.wecom import WeComContactWays
-from acquisition.app import live_codes
+from acquisition.app import live_codes, renames
+from acquisition.app.channels import state_unstated
 from acquisition.app.live_codes import LiveCodes
+from acquisition.app.renames import Renaming
+from acquisition.app.touches import catch_up
 from acquisition.db.channels import ensure_default
 from acquisition.rpc.channels import ChannelServicer
 from acquisition.rpc.live_codes import LiveCodeServicer
@@ -24,10 +28,16 @@ async def build(service: Service) -> None:
     service.on_close(wecoms.close)
     codes = LiveCodes(service.outbox, WeComContactWays(wecoms))
     contact_ways = service.effect(live_codes.KIND, OneByOne(codes.perform), at_once=4, interval=1)
+    renaming = service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=1)
+    service.loop("renames-unfollowed", partial(renames.catch_up, service.outbox), interval=15)
+    stating = service.loop("channels-unstated", partial(state_unstated, service.outbox), interval=15)
+    service.loop("touch-kinds", partial(catch_up, service.outbox), interval=15)
 
-    service.consume(*consumers.DURABLES)
+    service.consume(*(one for one in consumers.DURABLES if one is not consumers.RENAMES))
+    service.consume(consumers.RENAMES, wakes=(renaming,))
     service.serve(
-        channel_service_pb2_grpc.add_ChannelServiceServicer_to_server, ChannelServicer(service.pool, service.once)
+        channel_service_pb2_grpc.add_ChannelServiceServicer_to_server,
+        ChannelServicer(service.pool, service.once, stating.wake),
     )
     service.serve(
         live_code_service_pb2_grpc.add_LiveCodeServiceServicer_to_server,

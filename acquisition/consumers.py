@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 
 from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
-from acquisition.app.live_codes import rename
+from acquisition.app.renames import rename
 from acquisition.app.touches import Added, acquire
 from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
 from chassis.kernel.renames import renames_in
+from chassis.moments import moment
 from chassis.outbox import Tx
 
 
@@ -31,8 +31,8 @@ async def acquire_on_contact_added(tx: Tx, facts: Sequence[Received]) -> None:
                 half=fact.message.half,
                 sealed_welcome_code=fact.message.sealed_welcome_code,
                 agent_id=fact.message.agent_id,
-                added_at=fact.message.at.ToDatetime(UTC),
-                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
+                added_at=moment(fact.message.at),
+                arrived_at=moment(fact.message.arrived_at),
             )
             for fact in facts
         ],
@@ -47,6 +47,13 @@ async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
     await rename(tx, renames_in(facts))
 
 
+RENAMES = Durable(
+    "acquisition-rename-on-staff-renamed",
+    "IDENTITY",
+    (StaffRenamed,),
+    rename_on_staff_renamed,
+    idempotent=True,
+)
 DURABLES = (
     Durable(
         "acquisition-acquire-on-contact-added",
@@ -63,11 +70,5 @@ DURABLES = (
         place_on_identifiers_assigned,
         idempotent=True,
     ),
-    Durable(
-        "acquisition-rename-on-staff-renamed",
-        "IDENTITY",
-        (StaffRenamed,),
-        rename_on_staff_renamed,
-        idempotent=True,
-    ),
+    RENAMES,
 )

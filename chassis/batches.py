@@ -4,7 +4,8 @@
     time-out (statement or transaction)                    the same again; then its halves, behind the others
     any other error                                        halved until the culprit stands alone
 
-One item that stands alone and runs out of time three times is a culprit too.
+One item that stands alone and runs out of time three times is a culprit too, unless the store is slow for everybody
+(chassis.store_probe): that is an outage, and its time-outs do not count.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Generic, TypeVar
 
 from chassis.logs import log
 from chassis.pool import is_timeout, is_transient
+from chassis.store_probe import StoreProbe
 
 # How often a batch may run out of time before it is halved.
 MOST_TIMEOUTS = 2
@@ -62,12 +64,16 @@ class Batches(Generic[Item]):
         commit: Callable[[Sequence[Item]], Awaitable[int]],
         dead_letter: Callable[[Item, Exception], Awaitable[None]],
         *,
+        corp_of: Callable[[Item], str],
+        store: StoreProbe,
         stopping: Callable[[], bool] = lambda: False,
         outlasts: bool = True,
     ) -> None:
         self._name = name
         self._commit = commit
         self._dead_letter = dead_letter
+        self._corp_of = corp_of
+        self._store = store
         self._stopping = stopping
         self._outlasts = outlasts
 
@@ -78,6 +84,7 @@ class Batches(Generic[Item]):
             part = parts.popleft()
             try:
                 done += await self._commit(part.items)
+                self._store.succeeded()
                 continue
             except Exception as error:
                 if self._stopping():
@@ -85,9 +92,18 @@ class Batches(Generic[Item]):
                 culprit = error
             if is_timeout(culprit):
                 log.warning("batch_timed_out", name=self._name, items=len(part.items), error=repr(culprit))
+                self._store.timed_out(self._name, map(self._corp_of, part.items))
                 part.timeouts += 1
                 if part.timeouts < part.most_timeouts:
                     parts.appendleft(part)
+                    part.pause = await rest(part.pause)
+                    continue
+                if await self._store_is_at_fault(part):
+                    if not self._outlasts:
+                        raise culprit
+                    log.warning("batch_waits_for_slow_store", name=self._name, items=len(part.items))
+                    part.timeouts = 0
+                    parts.append(part)  # behind what may go well
                     part.pause = await rest(part.pause)
                     continue
             elif is_transient(culprit):
@@ -104,6 +120,10 @@ class Batches(Generic[Item]):
             else:
                 parts.extendleft(reversed(part.halves(too_big=part.too_big)))
         return done
+
+    async def _store_is_at_fault(self, part: _Part[Item]) -> bool:
+        """Several corps that run out of time together may be no more than a batch too big, until one item is left."""
+        return (len(part.items) == 1 and self._store.hits_several()) or await self._store.is_slow()
 
     async def give_up(self, item: Item, error: Exception) -> None:
         """Dead-letters one item, however long an outage takes."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import BadHeaderError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -29,7 +30,7 @@ from nats.js.kv import KeyValue
 from chassis.errors import Unavailable
 from chassis.facts import Fact
 from chassis.logs import log
-from chassis.nats_connection import Connection
+from chassis.nats_connection import Connection, connection_of
 
 SEVEN_DAYS = 7 * 86400.0
 DEDUPLICATION_SECONDS = 600.0
@@ -40,8 +41,15 @@ CLOCK_SECONDS = 0.1
 STREAM_NAME_IN_USE = 10058
 
 
-async def connect(url: str, name: str) -> Client:
-    """A connection that reconnects for ever. Permission errors reach the log: the publisher sees only a time-out."""
+async def connect(url: str, name: str) -> Connection:
+    """A connection that reconnects for ever, at another server of the cluster when its own has died; `url` may name
+    several, joined by commas. Permission errors reach the log: the publisher sees only a time-out."""
+    servers = url.split(",")
+    # As options they hold for servers that the cluster tells of, too, whose addresses carry none.
+    credentials = urlsplit(servers[0])
+    secret = {"user": credentials.username, "password": credentials.password}
+    if credentials.password is None:
+        secret = {"token": credentials.username}
 
     async def on_error(error: Exception) -> None:
         log.warning("nats_error", error=repr(error))
@@ -54,8 +62,9 @@ async def connect(url: str, name: str) -> Client:
 
     connection = Connection()
     await connection.connect(
-        url,
+        servers,
         name=name,
+        **secret,  # type: ignore[arg-type]  # each is a text or None
         error_cb=on_error,
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
@@ -167,6 +176,21 @@ async def open_bucket(
         return await js.key_value(name)  # another process was faster, with settings of its own
 
 
+class _Batch:
+    """Facts that are on their way: what became of each is None with its ack, and why not without."""
+
+    def __init__(self, replies: list[str], until: float) -> None:
+        self.replies = replies
+        self.until = until
+        self.ended: dict[int, Unavailable | None] = {}
+        self.done = asyncio.get_running_loop().create_future()
+
+    def end(self, place: int, error: Unavailable | None) -> None:
+        self.ended.setdefault(place, error)
+        if len(self.ended) == len(self.replies) and not self.done.done():
+            self.done.set_result(None)
+
+
 class Publisher:
     """Publishes on one connection and waits for JetStream's acks.
 
@@ -174,70 +198,90 @@ class Publisher:
     acks, a counter tells them apart, and one clock watches every deadline, a tenth of a second exact.
     """
 
-    def __init__(self, connection: Client) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = connection.new_inbox()
         self._listening: asyncio.Task[Subscription] | None = None
         self._numbers = itertools.count()
-        self._open: dict[str, tuple[asyncio.Future[None], float]] = {}
+        # By reply subject: its batch, and its place there.
+        self._open: dict[str, tuple[_Batch, int]] = {}
+        self._batches: set[_Batch] = set()
         self._clock: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def send(self, fact: Fact, timeout: float) -> asyncio.Future[None]:
-        """What ends with JetStream's ack; or with Unavailable when it refuses, or says nothing for `timeout` seconds,
-        reconnecting included."""
-        reply = f"{self._inbox}.{next(self._numbers)}"
-        confirmed: asyncio.Future[None] = self._loop.create_future()
-        self._open[reply] = (confirmed, self._loop.time() + timeout)
+    async def send(self, facts: Sequence[Fact], timeout: float) -> list[Unavailable | None]:
+        """Sends all at once and waits for the end of each: None is JetStream's ack; Unavailable says that it refused,
+        or said nothing for `timeout` seconds, reconnecting included."""
+        if not facts:
+            return []
+        replies = [f"{self._inbox}.{next(self._numbers)}" for _ in facts]
+        batch = _Batch(replies, self._loop.time() + timeout)
+        self._batches.add(batch)
+        self._open.update((reply, (batch, place)) for place, reply in enumerate(replies))
         if self._clock is None:
             self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick)
         try:
-            if self._listening is None or not self._listening.done():
-                await self._listen()
-            await self._connection.publish(fact.subject, fact.payload, reply=reply, headers=fact.headers)
-        except (NatsError, OSError) as error:
-            self._open.pop(reply, None)
-            if not confirmed.done():
-                confirmed.set_exception(Unavailable("BUS_AWAY", f"the fact was not sent: {error!r}"))
-        return confirmed
+            try:
+                if self._listening is None or not self._listening.done():
+                    await self._listen()
+                await self._write(batch, facts)
+            except (NatsError, OSError) as error:
+                for place in range(len(facts)):
+                    batch.end(place, _not_sent(error))
+            await batch.done
+        finally:
+            self._batches.discard(batch)
+            for reply in replies:
+                self._open.pop(reply, None)
+        return [batch.ended[place] for place in range(len(facts))]
+
+    async def _write(self, batch: _Batch, facts: Sequence[Fact]) -> None:
+        frames = []
+        for place, (fact, reply) in enumerate(zip(facts, batch.replies, strict=True)):
+            try:
+                frames.append(self._connection.frame(fact.subject, reply, fact.payload, fact.headers))
+            except BadHeaderError:
+                await self._connection.publish(fact.subject, fact.payload, reply=reply, headers=fact.headers)
+            except NatsError as error:  # of this fact alone: it is too large, say
+                batch.end(place, _not_sent(error))
+        await self._connection.send(frames)
 
     async def _listen(self) -> None:
         """Subscribes once; who comes meanwhile waits for it, and who comes after a failure tries anew."""
         if self._listening is None:
-            self._listening = asyncio.create_task(self._connection.subscribe(f"{self._inbox}.*", cb=self._take))
+            self._listening = asyncio.create_task(self._connection.listen(f"{self._inbox}.*", self._take))
         try:
             await asyncio.shield(self._listening)
         except NatsError:
             self._listening = None
             raise
 
-    async def _take(self, ack: Msg) -> None:
-        confirmed, _ = self._open.pop(ack.subject, (None, 0.0))
-        if confirmed is None or confirmed.done():
+    def _take(self, ack: Msg) -> None:
+        batch, place = self._open.pop(ack.subject, (None, 0))
+        if batch is None:
             return
         answer = orjson.loads(ack.data) if ack.data else {"error": {"description": "no stream answers"}}
-        if "error" in answer:
-            confirmed.set_exception(Unavailable("BUS_AWAY", f"the fact was refused: {answer['error']}"))
-        else:
-            confirmed.set_result(None)
+        refused = answer.get("error")
+        batch.end(place, Unavailable("BUS_AWAY", f"the fact was refused: {refused}") if refused else None)
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for reply, (confirmed, until) in list(self._open.items()):
-            if confirmed.done():  # whoever waited for it was cancelled
-                del self._open[reply]
-            elif until <= now:
-                del self._open[reply]
-                confirmed.set_exception(Unavailable("BUS_AWAY", "the fact was not confirmed in time"))
-        self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick) if self._open else None
+        for batch in [one for one in self._batches if one.until <= now]:
+            for place in range(len(batch.replies)):
+                batch.end(place, Unavailable("BUS_AWAY", "the fact was not confirmed in time"))
+        self._clock = self._loop.call_later(CLOCK_SECONDS, self._tick) if self._batches else None
+
+
+def _not_sent(error: Exception) -> Unavailable:
+    return Unavailable("BUS_AWAY", f"the fact was not sent: {error!r}")
 
 
 # By connection, so that all who publish on it share its inbox.
-_publishers: dict[Client, Publisher] = {}
+_publishers: dict[Connection, Publisher] = {}
 
 
 def _publisher(js: JetStreamContext) -> Publisher:
-    connection: Client = js._nc  # nats-py offers no public way back to the connection
+    connection = connection_of(js)
     known = _publishers.get(connection)
     if known is None:
         for closed in [one for one in _publishers if one.is_closed]:
@@ -248,7 +292,9 @@ def _publisher(js: JetStreamContext) -> Publisher:
 
 async def publish(js: JetStreamContext, fact: Fact, *, timeout: float) -> None:
     """Publishes once and waits for the ack. Raises Unavailable when none came within `timeout` seconds."""
-    await (await _publisher(js).send(fact, timeout))
+    [error] = await _publisher(js).send([fact], timeout)
+    if error is not None:
+        raise error
 
 
 async def publish_until_confirmed(
@@ -260,21 +306,9 @@ async def publish_until_confirmed(
     give_up_at = asyncio.get_running_loop().time() + seconds
     pause = 0.05
     while open_facts:
-        sent: list[asyncio.Future[None]] = []
-        try:
-            for fact in open_facts:
-                sent.append(await publisher.send(fact, min(5.0, seconds)))
-            await asyncio.wait(sent)
-        finally:
-            for one in sent:
-                one.cancel()  # those that are open only when this was cut off: nobody waits for their end any more
-        results = [one.exception() for one in sent]
-        confirmed += [fact for fact, result in zip(open_facts, results, strict=True) if result is None]
-        failures = [result for result in results if result is not None]
-        open_facts = [fact for fact, result in zip(open_facts, results, strict=True) if result is not None]
-        unexpected = [error for error in failures if not isinstance(error, Unavailable)]
-        if unexpected:
-            raise unexpected[0]
+        results = await publisher.send(open_facts, min(5.0, seconds))
+        confirmed += [fact for fact, error in zip(open_facts, results, strict=True) if error is None]
+        open_facts = [fact for fact, error in zip(open_facts, results, strict=True) if error is not None]
         if not open_facts or asyncio.get_running_loop().time() > give_up_at:
             break
         await asyncio.sleep(pause * (1 + random.random()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -22,7 +21,9 @@ from chassis.dead_letters import detail_of, reason_of
 from chassis.errors import Invalid
 from chassis.facts import FOR_DURABLE, Received, TypeUnknown, decode, subject_of, type_of
 from chassis.kept import Delivery, KeptFacts, corp_of, position_of
+from chassis.later_facts import LaterFacts
 from chassis.logs import log
+from chassis.nats_connection import connection_of
 from chassis.outbox import Outbox, Tx
 from chassis.parking import Parking
 from chassis.pull import Pull
@@ -30,12 +31,13 @@ from chassis.pull import Pull
 ACK_WAIT_SECONDS = 30.0
 # For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
 HASTY_ACK_WAIT_SECONDS = 12.0
-# A fact that only another release reads is offered again after this, and named in the log once in a minute.
-UNKNOWN_TYPE_SECONDS = 5.0
-UNKNOWN_TYPE_LOG_SECONDS = 60.0
 # A consumer that is kept busy with less than a full batch rests as long as it worked, up to this: the next batch
 # gathers meanwhile, and many small transactions become few larger ones. One that was idle answers at once.
 MOST_REST_SECONDS = 0.05
+
+# With a backlog the next batch is decoded and begun while PostgreSQL is at the one before; what it is given meanwhile
+# stays below max_ack_pending. Two batches of a durable meet as two replicas do.
+MOST_AT_WORK = 2
 
 Handler: TypeAlias = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 Delivered: TypeAlias = tuple[Delivery, Received | None]
@@ -61,8 +63,8 @@ class Durable:
     # A fact that comes twice, or late, changes nothing: such a handler needs no inbox, whose row costs more than most
     # of them write. So it is for projections (chassis.projection), and for what follows only from rows that changed.
     idempotent: bool = False
-    # Of a message: False when it says what only a later release has words for (a new kind in a oneof). It waits for
-    # that one, like a type that is not known.
+    # Of a message: False when it says what only a later release has words for (a new kind in a oneof). It is set aside
+    # for that one, like a type that is not known.
     reads: Callable[[Any], bool] = _reads_all
 
 
@@ -90,15 +92,23 @@ class Consumer:
     ) -> None:
         self.durable = durable
         self.kept = KeptFacts(outbox.pool, durable.name)
+        self.later = LaterFacts(outbox.pool, durable.name)
         self._js = js
+        self._nats = connection_of(js)
         self._outbox = outbox
         self._replicas = replicas
         self._after = after
         self._types = {type_of(message): message for message in durable.types}
-        self._name_at: dict[str, float] = {}
         self._parking = parking or Parking(outbox.pool)
         self._lane = self._parking.lane(durable.name)
-        self._batches = Batches(durable.name, self._commit, self._dead_letter, stopping=lambda: self._stopping)
+        self._batches = Batches(
+            durable.name,
+            self._commit,
+            self._dead_letter,
+            corp_of=_corp_of,
+            store=self._parking.store,
+            stopping=lambda: self._stopping,
+        )
         self._stopping = False
         self._running = metrics.CONSUMER_RUNS.labels(durable.name)
         self._pull: Pull | None = None
@@ -127,6 +137,7 @@ class Consumer:
         await pull.open()
         self._pull = pull
         self._running.set(1)
+        at_work: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping:
                 messages = await pull.next_batch()
@@ -136,18 +147,31 @@ class Consumer:
                     await _give_back(messages)
                     break
                 began = time.monotonic()
-                beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
-                try:
-                    await self._take(messages)
-                finally:
-                    beat.cancel()
-                    await _give_back(messages)
-                if pull.waiting() < self.durable.batch:
+                at_work.add(asyncio.create_task(self._work(messages)))
+                at_work = await _until_fewer(at_work, MOST_AT_WORK if self._may_overlap(messages) else 1)
+                if not at_work and pull.waiting() < self.durable.batch:
                     await asyncio.sleep(min(time.monotonic() - began, MOST_REST_SECONDS))
+            await _until_fewer(at_work, 1)
         finally:
+            for task in at_work:
+                task.cancel()
+            if at_work:
+                await asyncio.wait(at_work)
             self._pull = None
             self._running.set(0)
             await pull.close()
+
+    def _may_overlap(self, messages: Sequence[Msg]) -> bool:
+        """What is kept of a parked corp is kept in its order, so there one batch waits for the other."""
+        return len(messages) == self.durable.batch and not self._lane.parked
+
+    async def _work(self, messages: Sequence[Msg]) -> None:
+        beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
+        try:
+            await self._take(messages)
+        finally:
+            beat.cancel()
+            await _give_back(messages)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -172,23 +196,34 @@ class Consumer:
                 await self.kept.let_go(corp_id)
         return done
 
+    async def handle_later(self) -> int:
+        """Handles what an older release set aside and this one reads; returns how many facts."""
+        return await self.later.handle(self._read, self._take, stopping=lambda: self._stopping)
+
+    def _read(self, message: Delivery) -> Received:
+        """Raises TypeUnknown for what only another release reads; Invalid for what is broken."""
+        fact = decode(self._types, message.subject, message.headers or {}, message.data)
+        if not self.durable.reads(fact.message):
+            raise TypeUnknown(fact.type, "what this release has words for")
+        return fact
+
     async def _take(self, messages: Sequence[Delivery]) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         self._lane.begin()
         facts: list[Delivered] = []
+        unread: list[tuple[Delivery, TypeUnknown]] = []
         for message in messages:
             if (message.headers or {}).get(FOR_DURABLE, self.durable.name) != self.durable.name:
                 await message.ack()
                 continue
             try:
-                fact = decode(self._types, message.subject, message.headers or {}, message.data)
-                if not self.durable.reads(fact.message):
-                    raise TypeUnknown(fact.type, "what this release has words for")
-                facts.append((message, fact))
+                facts.append((message, self._read(message)))
             except TypeUnknown as error:
-                await self._leave(message, error)
+                unread.append((message, error))
             except Invalid as error:
                 await self._batches.give_up((message, None), error)
+        if unread:
+            await self.later.set_aside(unread)
         # By corp, so that halving soon leaves a bad corp alone with itself.
         taken = await self._batches.settle(sorted(facts, key=_corp_of)) if facts else 0
         metrics.BATCH_SECONDS.labels(self.durable.name).observe(time.perf_counter() - started)
@@ -202,30 +237,28 @@ class Consumer:
             cpu_ms=round((time.thread_time() - cpu) * 1000, 1),
         )
 
-    async def _leave(self, message: Delivery, error: TypeUnknown) -> None:
-        """Gives back what only another release reads: it waits on the server until that one runs."""
-        metrics.UNKNOWN_TYPES.labels(self.durable.name, error.type_name).inc()
-        now = time.monotonic()
-        if now >= self._name_at.get(error.type_name, 0.0):
-            self._name_at[error.type_name] = now + UNKNOWN_TYPE_LOG_SECONDS
-            log.warning("fact_of_unknown_type", durable=self.durable.name, type=error.type_name)
-        await message.nak(delay=UNKNOWN_TYPE_SECONDS * (0.5 + random.random()))
-
     async def _commit(self, facts: Sequence[Delivered]) -> int:
         """Handles these facts in one transaction, but for those of parked corps, which are kept; acks all of them."""
-        aside = [message for message, _ in facts if corp_of(message) in self._lane.parked]
-        if aside:
+        parked = self._lane.parked
+        if parked and (aside := [one[0] for one in facts if _corp_of(one) in parked]):
             kept = await self.kept.keep(aside)
             self._lane.parked -= {corp_of(message) for message in aside} - kept  # released meanwhile
-            facts = [one for one in facts if corp_of(one[0]) not in kept]
+            facts = [one for one in facts if _corp_of(one) not in kept]
         taken = 0
         if facts:
             taken = await take(self._outbox, self.durable, [fact for _, fact in facts if fact is not None])
-            self._lane.succeeded({corp_of(message) for message, _ in facts})
-            for message, _ in facts:
-                await message.ack()
+            self._lane.succeeded({_corp_of(one) for one in facts})
+            await self._ack([message for message, _ in facts])
             self._after()
         return taken
+
+    async def _ack(self, messages: Sequence[Delivery]) -> None:
+        arrived = [message for message in messages if isinstance(message, Msg)]
+        await self._nats.ack(arrived)
+        if len(arrived) < len(messages):
+            for message in messages:
+                if not message.is_acked:
+                    await message.ack()
 
     async def _dead_letter(self, item: Delivered, error: Exception) -> None:
         """To the dead letters with its reason, and into the inbox, so that a re-delivery does not keep it twice."""
@@ -261,8 +294,18 @@ class Consumer:
         await self._parking.poisoned(self._lane, corp_id, reason=reason, detail=detail)
 
 
+async def _until_fewer(tasks: set[asyncio.Task[None]], count: int) -> set[asyncio.Task[None]]:
+    """Waits until fewer than `count` tasks run, and returns those. Raises what one of them raised."""
+    while len(tasks) >= count:
+        done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    return tasks
+
+
 def _corp_of(item: Delivered) -> str:
-    return corp_of(item[0])
+    message, fact = item
+    return fact.corp_id if fact is not None else corp_of(message)
 
 
 async def _give_back(messages: Sequence[Msg]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from chassis.dead_letters import detail_of, reason_of
 from chassis.logs import log
 from chassis.pool import Pool, is_timeout, is_transient
 from chassis.scheduled import Claim
+from chassis.store_probe import StoreProbe
 
 # Failures in a row; with the pauses between them some quarter of an hour.
 MOST_ATTEMPTS = 10
@@ -42,9 +44,17 @@ class EffectWorker:
     """`work` fits `chassis.loops.Loop`. What stays unsettled is claimed again when its lease has run out."""
 
     def __init__(
-        self, pool: Pool, kind: str, handler: EffectHandler, *, at_once: int, attempts: int | None = MOST_ATTEMPTS
+        self,
+        pool: Pool,
+        kind: str,
+        handler: EffectHandler,
+        *,
+        at_once: int,
+        attempts: int | None = MOST_ATTEMPTS,
+        store: StoreProbe | None = None,
     ) -> None:
         self._pool = pool
+        self._store = store or StoreProbe(pool)
         self._kind = kind
         self._handler = handler
         self._at_once = at_once
@@ -85,9 +95,11 @@ class EffectWorker:
             return await self._handler.prepare(claims)
         except Exception as error:
             if _is_outage(error):
+                with suppress(Exception):  # their leases run out
+                    await self._postpone(claims, OUTAGE_PAUSE, counted=False)
                 raise
             if len(claims) == 1:
-                await self._failed(claims[0], error)
+                await self._failed(claims[0], error, called=False)
                 return ()
         middle = len(claims) // 2
         return [*await self._prepare(claims[:middle]), *await self._prepare(claims[middle:])]
@@ -98,10 +110,12 @@ class EffectWorker:
         task.add_done_callback(self._calling.discard)
 
     async def _call(self, item: Any, begin_before: float) -> None:
+        claim: Claim = item if isinstance(item, Claim) else item.claim
         if asyncio.get_running_loop().time() > begin_before:
             log.warning("effect_left_to_others", kind=self._kind)  # we were frozen: the lease may be somebody else's
+            with suppress(Exception):  # then it runs out
+                await self._postpone([claim], timedelta(), counted=False)
             return
-        claim: Claim = item if isinstance(item, Claim) else item.claim
         try:
             outcome = await self._handler.call(item)
         except Exception as error:
@@ -125,8 +139,16 @@ class EffectWorker:
         async def failed(one: tuple[Claim, Any], error: Exception) -> None:
             await self._failed(one[0], error)
 
+        batches = Batches(
+            self._kind,
+            self._commit,
+            failed,
+            corp_of=lambda one: one[0].corp_id,
+            store=self._store,
+            stopping=lambda: clock() > give_up_at,
+        )
         try:
-            await Batches(self._kind, self._commit, failed, stopping=lambda: clock() > give_up_at).settle(batch)
+            await batches.settle(batch)
         except asyncio.CancelledError:
             if clock() < give_up_at:
                 raise
@@ -136,22 +158,33 @@ class EffectWorker:
         await self._handler.settle([outcome for _, outcome in batch])
         return len(batch)
 
-    async def _failed(self, claim: Claim, error: Exception) -> None:
+    async def _failed(self, claim: Claim, error: Exception, *, called: bool = True) -> None:
+        """`called` False: nothing was called outside yet."""
         try:
             if _is_outage(error):
                 log.warning("effect_outage", kind=self._kind, corp_id=claim.corp_id, error=repr(error))
-                async with self._pool.acquire() as connection:
-                    await scheduled.postpone(connection, self._kind, [(claim, datetime.now(UTC) + OUTAGE_PAUSE)])
+                await self._postpone([claim], OUTAGE_PAUSE, counted=called)
             else:
                 log.warning("effect_failed", kind=self._kind, corp_id=claim.corp_id, exc_info=error)
-                await self._fail(claim, reason_of(error), detail_of(error))
+                await self._fail(claim, reason_of(error), detail_of(error), counted=called)
         except Exception as outage:  # its lease runs out
             log.warning("effect_outage", kind=self._kind, corp_id=claim.corp_id, error=repr(outage))
 
-    async def _fail(self, claim: Claim, reason: str, detail: str) -> None:
+    async def _postpone(self, claims: Sequence[Claim], pause: timedelta, *, counted: bool) -> None:
+        due_at = datetime.now(UTC) + pause
+        async with self._pool.acquire() as connection:
+            await scheduled.postpone(connection, self._kind, [(claim, due_at) for claim in claims], counted=counted)
+
+    async def _fail(self, claim: Claim, reason: str, detail: str, *, counted: bool = True) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             dead = await scheduled.fail(
-                connection, self._kind, claim, reason=reason, detail=detail, attempts=self._attempts
+                connection,
+                self._kind,
+                claim,
+                reason=reason,
+                detail=detail,
+                attempts=self._attempts,
+                counted=counted,
             )
         if dead:
             metrics.DEAD_LETTERS.labels(self._kind, reason).inc()

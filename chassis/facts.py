@@ -7,9 +7,8 @@ handlers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -23,8 +22,7 @@ SUBJECT_PREFIX = "evt."
 FOR_DURABLE = "for-durable"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A fact to be published."""
 
     id: str
@@ -42,8 +40,7 @@ class TypeUnknown(Invalid):
         self.type_name = type_name
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A fact as a handler gets it."""
 
     id: str
@@ -91,10 +88,10 @@ def new_fact(
 def decode(types: Mapping[str, type[Message]], subject: str, headers: Mapping[str, str], payload: bytes) -> Received:
     """Raises TypeUnknown for a type that is not one of `types`; Invalid when an attribute is missing, the type is not
     what the subject says, or the body does not parse."""
-    for attribute in ("ce-id", "ce-type", "corp-id"):
-        if not headers.get(attribute):
-            raise Invalid("FACT_WITHOUT_ATTRIBUTE", f"header {attribute} is missing", field=attribute)
-    name = headers["ce-type"]
+    fact_id, name, corp_id = headers.get("ce-id"), headers.get("ce-type"), headers.get("corp-id")
+    if not (fact_id and name and corp_id):
+        attribute = next(one for one in ("ce-id", "ce-type", "corp-id") if not headers.get(one))
+        raise Invalid("FACT_WITHOUT_ATTRIBUTE", f"header {attribute} is missing", field=attribute)
     if not f"{subject}.".startswith(f"{SUBJECT_PREFIX}{name}."):
         raise Invalid("FACT_TYPE_ASTRAY", f"{name} does not belong to {subject}", field="ce-type", expected=subject)
     message_class = types.get(name)
@@ -104,4 +101,4 @@ def decode(types: Mapping[str, type[Message]], subject: str, headers: Mapping[st
         message = message_class.FromString(payload)
     except DecodeError as error:
         raise Invalid("FACT_UNDECODABLE", f"{name} does not parse: {error}") from error
-    return Received(headers["ce-id"], headers["corp-id"], name, message, subject, headers, payload)
+    return Received(fact_id, corp_id, name, message, subject, headers, payload)

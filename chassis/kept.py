@@ -36,8 +36,8 @@ class Delivery(Protocol):
 
 
 @dataclass
-class KeptFact:
-    """A delivery out of the table. Acked ones are deleted with their page."""
+class StoredFact:
+    """A delivery out of a table of ours."""
 
     id: str
     corp_id: str
@@ -54,6 +54,10 @@ class KeptFact:
         """It stays where it is."""
 
 
+class KeptFact(StoredFact):
+    """One of a released corp. Acked ones are deleted with their page."""
+
+
 def corp_of(message: Delivery) -> str:
     """Empty for a message that names no corp."""
     return (message.headers or {}).get("corp-id", "")
@@ -63,7 +67,7 @@ def position_of(message: Delivery) -> str:
     """What names a message without an id: its place in its stream."""
     if isinstance(message, Msg):
         return f"{message.metadata.stream}-{message.metadata.sequence.stream}"
-    return message.id if isinstance(message, KeptFact) else ""
+    return message.id if isinstance(message, StoredFact) else ""
 
 
 class KeptFacts:

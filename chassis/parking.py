@@ -19,6 +19,7 @@ from chassis import metrics
 from chassis.dead_letters import MOST_DETAIL, TIMED_OUT
 from chassis.logs import log
 from chassis.pool import Connection, Pool, Row
+from chassis.store_probe import StoreProbe
 
 POISONS_IN_A_ROW = 10
 TIMEOUTS_IN_A_ROW = 3
@@ -87,6 +88,7 @@ class Parking:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self.store = StoreProbe(pool)
         self._lanes: dict[str, Lane] = {}
 
     def lane(self, name: str) -> Lane:
@@ -131,6 +133,8 @@ class Parking:
         lane.changes += 1
         async with self.pool.acquire() as connection:
             new = await park(connection, corp_id, lane.name, reason=reason, detail=detail)
+            # A reading that ended just before this line did not see the row yet.
+            lane.parked |= {corp_id}
             lane.changes += 1
             if new:
                 log.error("corp_parked", durable=lane.name, corp_id=corp_id, reason=reason, detail=detail)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import asyncpg
+from asyncpg.protocol import protocol
 
 from chassis.errors import Conflict, Unavailable
 
@@ -25,6 +27,11 @@ class Row(Protocol):
 
     def keys(self) -> Iterable[str]: ...
 
+
+# Whether an array's element is an array itself is asked of every one, and by abstract classes that costs more than to
+# write it. These are what we hand over.
+protocol.IterableABC = (list, tuple, set, frozenset, deque, type({}.keys()), type({}.values()))  # type: ignore[attr-defined]
+protocol.SizedABC = object  # type: ignore[attr-defined]
 
 # statement < transaction < the consumers' ack wait (chassis.consumer)
 BOUNDS = {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+
+from chassis.nats_connection import connection_of
 
 REQUEST_SECONDS = 5.0
 # A request that got no word for this long was lost with its server.
@@ -23,10 +26,11 @@ class Pull:
     """Batches of up to `batch` messages. Messages and the server's status words arrive on one inbox."""
 
     def __init__(self, js: JetStreamContext, stream: str, durable: str, batch: int) -> None:
-        self._nc = js._nc  # nats-py offers no public way back to the connection
+        self._nc = connection_of(js)
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._batch = batch
-        self._queue: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._arrived: deque[Msg] = deque()
+        self._news = asyncio.Event()
         self._wanted = 0
         self._gone = False
         self._subscription: Subscription | None = None
@@ -35,61 +39,58 @@ class Pull:
 
     async def open(self) -> None:
         self._inbox = self._nc.new_inbox()
+        self._subscription = await self._nc.listen(self._inbox, self._take)
 
-        async def deliver(message: Msg) -> None:
-            status = (message.headers or {}).get("Status")
-            if status is None:
-                self._wanted -= 1
-                self._queue.put_nowait(message)
-            elif status != "100":  # the request ended: 404 and 408 are its time running out
-                self._wanted = 0
-                self._gone = status not in ("404", "408")
-                self._queue.put_nowait(None)
-
-        self._subscription = await self._nc.subscribe(self._inbox, cb=deliver, pending_msgs_limit=-1)
+    def _take(self, message: Msg) -> None:
+        status = message.headers.get("Status") if message.headers else None
+        if status is None:
+            self._wanted -= 1
+            self._arrived.append(message)
+        elif status != "100":  # the request ended: 404 and 408 are its time running out
+            self._wanted = 0
+            self._gone = status not in ("404", "408")
+        self._news.set()
 
     async def close(self) -> None:
         """Gives back what was fetched and not taken, so that nobody waits for its ack."""
-        while not self._queue.empty():
-            message = self._queue.get_nowait()
-            if message is not None and message.reply and self._nc.is_connected:
-                await self._nc.publish(message.reply, b"-NAK")
+        if self._nc.is_connected:
+            await self._nc.send(self._nc.frame(message.reply, "", b"-NAK") for message in self._arrived)
+        self._arrived.clear()
         if self._subscription is not None and self._nc.is_connected:
             await self._subscription.unsubscribe()
 
     def interrupt(self) -> None:
         """Ends a waiting `next_batch` with what it has."""
-        self._queue.put_nowait(None)
+        self._news.set()
 
     def waiting(self) -> int:
         """Messages that have arrived and were not taken yet."""
-        return self._queue.qsize()
+        return len(self._arrived)
 
     async def next_batch(self) -> list[Msg]:
-        """One message or more; none after LOST_AFTER_SECONDS, so that the caller can check whether to stop.
+        """One message or more; none after LOST_AFTER_SECONDS or `interrupt`, so that the caller can check whether to
+        stop.
 
         Raises ConsumerGone.
         """
-        if self._gone and self._queue.empty():
+        if self._gone and not self._arrived:
             raise ConsumerGone(self._next)
         loop = asyncio.get_running_loop()
-        if self._wanted > 0 and loop.time() - self._asked_at > LOST_AFTER_SECONDS and self._queue.empty():
+        if self._wanted > 0 and loop.time() - self._asked_at > LOST_AFTER_SECONDS and not self._arrived:
             self._wanted = 0
         await self._ask_when_short()
-        try:
-            first = await asyncio.wait_for(self._queue.get(), LOST_AFTER_SECONDS)
-        except asyncio.TimeoutError:
-            return []
-        messages = [first] if first is not None else []
-        while len(messages) < self._batch and not self._queue.empty():
-            message = self._queue.get_nowait()
-            if message is not None:
-                messages.append(message)
+        if not self._arrived:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), LOST_AFTER_SECONDS)
+            except asyncio.TimeoutError:
+                return []
+        messages = [self._arrived.popleft() for _ in range(min(len(self._arrived), self._batch))]
         await self._ask_when_short()
         return messages
 
     async def _ask_when_short(self) -> None:
-        if self._wanted > 0 or self._queue.qsize() >= self._batch:
+        if self._wanted > 0 or len(self._arrived) >= self._batch:
             return
         request = {"batch": self._batch, "expires": int(REQUEST_SECONDS * 1e9)}
         self._wanted = self._batch

@@ -1,7 +1,8 @@
 """Due rows: work at a time, and effects outside that must happen once (rule 6 of the design).
 
 A row is claimed by committing `attempting` with a lease, the call is made under a shorter deadline, and the outcome
-is committed. A row whose lease ran out is claimed again with `attempts` above one: each kind decides what that means.
+is committed. A row whose lease ran out is claimed again with `attempts` above one, which says that an earlier attempt
+may have had its effect: each kind decides what that means.
 One that fails too often in a row becomes a dead letter (`fail`), which a replay schedules anew (`revive`).
 """
 
@@ -47,6 +48,7 @@ class Claim:
     generation: int
     # Rises with each claim of the row: whoever holds an older one has lost it.
     number: int
+    # This one among them; not those of which it is known that they made no call, or that it had no effect.
     attempts: int
     deadline: datetime | None
     detail: dict[str, Any]
@@ -159,8 +161,13 @@ async def finish(connection: Connection, kind: str, outcomes: Iterable[tuple[Cla
     return {(row["corp_id"], row["key"]) for row in rows}
 
 
-async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Claim, datetime]]) -> None:
-    """Gives the rows that are still ours back, each for its time, or for the one it was asked for again meanwhile."""
+async def postpone(
+    connection: Connection, kind: str, claims: Iterable[tuple[Claim, datetime]], *, counted: bool = True
+) -> None:
+    """Gives the rows that are still ours back, each for its time, or for the one it was asked for again meanwhile.
+
+    `counted` False: the attempt surely had no effect outside, and is none.
+    """
     ordered = sorted(claims, key=lambda c: (c[0].corp_id, c[0].key))
     if ordered:
         await connection.execute(
@@ -169,6 +176,7 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
             set status = 'due',
                 lease_until = null,
                 failures = 0,
+                attempts = d.attempts - (not $7)::int,
                 due_at = case when d.generation = t.generation then t.due_at else d.due_at end
             from unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[])
                 as t(corp_id, key, generation, claim_no, due_at)
@@ -182,23 +190,31 @@ async def postpone(connection: Connection, kind: str, claims: Iterable[tuple[Cla
             [c.generation for c, _ in ordered],
             [c.number for c, _ in ordered],
             [due_at for _, due_at in ordered],
+            counted,
         )
 
 
 async def fail(
-    connection: Connection, kind: str, claim: Claim, *, reason: str, detail: str, attempts: int | None
+    connection: Connection,
+    kind: str,
+    claim: Claim,
+    *,
+    reason: str,
+    detail: str,
+    attempts: int | None,
+    counted: bool = True,
 ) -> bool:
     """Gives a row back after an attempt that failed, later each time; true when it became a dead letter instead.
 
     That is so after `attempts` failures in a row, never when None; call it inside a transaction. One that was asked
-    for again meanwhile begins anew.
+    for again meanwhile begins anew. `counted`: as in `postpone`; the failure counts in any case.
     """
     status = await connection.fetchval(
         """
         update due_rows d
         set lease_until = null,
             failures = case when d.generation = $4 then d.failures + 1 else 0 end,
-            attempts = case when d.generation = $4 then d.attempts else 0 end,
+            attempts = case when d.generation = $4 then d.attempts - (not $9)::int else 0 end,
             status = case when d.generation = $4 and d.failures + 1 >= $6::int then 'done' else 'due' end,
             outcome = case when d.generation = $4 and d.failures + 1 >= $6 then $7 end,
             done_at = case when d.generation = $4 and d.failures + 1 >= $6 then now() end,
@@ -216,6 +232,7 @@ async def fail(
         attempts,
         OUTCOME_DEAD,
         LONGEST_PAUSE_SECONDS,
+        counted,
     )
     if status != "done":
         return False

@@ -1,6 +1,7 @@
 """A service's process: starts in order, tells the truth about its readiness, drains in reverse.
 
-settings → pool → bus → gRPC, consumers, loops → ready … SIGTERM → unready → stop fetching → finish → outbox → close
+settings → pool → bus → gRPC, consumers, loops → ready
+SIGTERM → unready → stop fetching, still answer → finish → outbox → close
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, inbox, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, later_facts, logs, metrics, scheduled
 from chassis.consumer import Consumer, Durable
 from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
 from chassis.idempotency import IdempotentRequests
@@ -67,9 +69,16 @@ class Service:
                 loop.wake()
 
         for durable in durables:
-            replicas, parking = self.settings.replicas, self.parking
+            ack_wait_seconds = min(durable.ack_wait_seconds, self.settings.ack_wait_seconds)
             self._consumers.append(
-                Consumer(durable, self.js, self.outbox, replicas=replicas, after=after, parking=parking)
+                Consumer(
+                    replace(durable, ack_wait_seconds=ack_wait_seconds),
+                    self.js,
+                    self.outbox,
+                    replicas=self.settings.replicas,
+                    after=after,
+                    parking=self.parking,
+                )
             )
 
     def loop(self, name: str, work: Callable[[], Awaitable[int]], *, interval: float) -> Loop:
@@ -85,7 +94,8 @@ class Service:
         A job whose attempts raise goes to the dead letters after `attempts` in a row; None for work that recurs, which
         is never given up but tried every ten minutes.
         """
-        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts)
+        store = self.parking.store
+        worker = EffectWorker(self.pool, kind, handler, at_once=at_once, attempts=attempts, store=store)
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
@@ -112,7 +122,7 @@ class Service:
         }
 
     async def backlog(self) -> dict[str, int]:
-        """Rows that still wait: outbox, due rows by kind, and the service's own queues."""
+        """Rows that still wait: outbox, due rows by kind, facts for a later release, the service's own queues."""
         counts = {"outbox": await self.outbox.waiting()}
         waiting = await self.pool.fetch(
             """
@@ -123,6 +133,7 @@ class Service:
             """
         )
         counts |= {row["kind"]: row["n"] for row in waiting}
+        counts["later-facts"] = await self.pool.fetchval("select count(*) from later_facts")
         for name, table in self._queues.items():
             counts[name] = await self.pool.fetchval(f"select count(*) from {table}")
         for what, count in counts.items():
@@ -143,6 +154,7 @@ class Service:
         # Each by itself: what was kept for one may take long, or meet an outage of its own.
         for consumer in self._consumers:
             self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
+        self.loop("later-facts", self._handle_later, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
@@ -164,7 +176,10 @@ class Service:
         await self.server.set_ready(False)
         for consumer in self._consumers:
             await consumer.stop()
+        # Meanwhile it answers whoever has not yet seen that it is no longer ready.
+        still_open = asyncio.create_task(asyncio.sleep(self.settings.drain_seconds))
         await _finish(consumers, seconds=12)
+        await still_open
         await self.server.stop()
         for one in self._loops:
             one.stop()
@@ -178,6 +193,11 @@ class Service:
         await self.nats.close()
         await asyncio.wait_for(self.pool.close(), 5)
         log.info("stopped")
+
+    async def _handle_later(self) -> int:
+        consumers = {consumer.durable.name: consumer for consumer in self._consumers}
+        names = await later_facts.waiting(self.pool, sorted(consumers))
+        return sum(await asyncio.gather(*(consumers[name].handle_later() for name in names)))
 
     async def _tell_readiness(self) -> None:
         while True:

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     stream_replicas: int = Field(default=1, validation_alias="BIHUAN_STREAM_REPLICAS")
     # Replicas of this process; bounds how much of a consumer may be in flight.
     replicas: int = Field(default=1, validation_alias="BIHUAN_REPLICAS")
+    # After SIGTERM: how long it still answers whoever has not yet seen that it is no longer ready.
+    drain_seconds: float = Field(default=5, ge=0, le=10, validation_alias="BIHUAN_DRAIN_SECONDS")
     # Health and metrics.
     web_host: str = "127.0.0.1"
     web_port: int = 0
@@ -38,5 +40,8 @@ class ServiceSettings(Settings):
     grpc_host: str = "127.0.0.1"
     grpc_port: int = 0
     pool_size: int = 8
+    # How long the facts that a dead replica had at hand wait for another one, at most; a durable may ask for less.
+    # Longer than the longest transaction (chassis.pool), or two replicas would be at one fact.
+    ack_wait_seconds: float = Field(default=30, gt=10, validation_alias="BIHUAN_ACK_WAIT_SECONDS")
     # How long it is known which facts were taken. Longer than any stream keeps them, or they would take effect again.
     inbox_days: float = Field(default=8, gt=7, validation_alias="BIHUAN_INBOX_DAYS")

@@ -35,9 +35,9 @@ def add_health_routes(app: web.Application, health: Health, backlog: Backlog | N
         app.router.add_get("/backlog", show_backlog)
 
 
-async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Starts an app; the caller cleans the runner up."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3)
+async def serve(app: web.Application, host: str, port: int, *, finish_seconds: float = 3) -> web.AppRunner:
+    """Starts an app; the caller cleans the runner up, which gives running requests `finish_seconds` to end."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=finish_seconds)
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
     return runner

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from chassis import dead_letters, metrics
 from chassis.batches import Batches
@@ -35,51 +36,7 @@ BATCH = 1000
 Key = tuple[str, int]  # corp, id
 QueueHandler = Callable[[Tx, Sequence[Row]], Awaitable[None]]
 
-# Goes round the corps, so that one with a long backlog keeps nobody else waiting.
-TAKE = """
-with recursive corps as (
-    -- each corp that has rows, by jumps along the primary key
-    (
-        select corp_id
-        from {table}
-        order by corp_id
-        limit 1
-    )
-    union all
-    select (
-        select q.corp_id
-        from {table} q
-        where q.corp_id > c.corp_id
-        order by q.corp_id
-        limit 1
-    )
-    from corps c
-    where c.corp_id is not null
-),
-working as (
-    select corp_id
-    from corps
-    where corp_id is not null and corp_id <> all($2::text[])
-    order by random()
-    limit $1
-),
-picked as (
-    select one.ctid
-    from working w
-    cross join lateral (
-        select q.ctid
-        from {table} q
-        where q.corp_id = w.corp_id
-        order by q.{key}
-        limit (select $1 / greatest(count(*), 1) from working)
-        for update skip locked
-    ) one
-)
-delete from {table}
--- By place: joined by key, the planner reads the whole backlog. Rows of a queue are never updated.
-where ctid = any(array(select ctid from picked))
-returning *
-"""
+TAKE = Path(__file__).with_name("take_queue_rows.sql").read_text()
 
 TAKE_THESE = """
 delete from {table}
@@ -149,9 +106,17 @@ class WorkQueue:
             if not keys or (is_transient(error) and not is_timeout(error)):
                 raise
             log.warning("queue_batch_failed", queue=self.name, rows=len(keys), error=dead_letters.detail_of(error))
-            await Batches(self.name, self._commit, self._dead_letter, outlasts=False).settle(keys)
+            await Batches(
+                self.name,
+                self._commit,
+                self._dead_letter,
+                corp_of=lambda key: key[0],
+                store=self._parking.store,
+                outlasts=False,
+            ).settle(keys)
         else:
             self._lane.succeeded({corp_id for corp_id, _ in keys})
+            self._parking.store.succeeded()
         if not keys:
             return 0
         of_corp = Counter(corp_id for corp_id, _ in keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
@@ -15,6 +15,7 @@ from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
 from chassis.kernel.renames import remember, renames_in
 from chassis.kernel.scope import place_staff
+from chassis.moments import moment
 from chassis.outbox import Tx
 from commerce.app import orders
 from commerce.app.order_messages import FACETS, read
@@ -52,22 +53,19 @@ async def count_on_message_unread(tx: Tx, facts: Sequence[Received]) -> None:
     await unread.count(
         tx.connection,
         [
-            unread.Unread(
-                fact.corp_id, fact.message.mall_id, fact.message.kind, fact.message.arrived_at.ToDatetime(UTC)
-            )
+            unread.Unread(fact.corp_id, fact.message.mall_id, fact.message.kind, moment(fact.message.arrived_at))
             for fact in facts
         ],
     )
 
 
 def _unread(corp_id: str, message: MessageUnread) -> Unread:
-    return Unread(corp_id, message.mall_id, message.kind, message.arrived_at.ToDatetime(UTC))
+    return Unread(corp_id, message.mall_id, message.kind, moment(message.arrived_at))
 
 
 def _relation(corp_id: str, message: RelationChanged) -> Relation:
     spans = tuple(
-        (span.added_at.ToDatetime(UTC), span.ended_at.ToDatetime(UTC) if span.HasField("ended_at") else None)
-        for span in message.spans
+        (moment(span.added_at), moment(span.ended_at) if span.HasField("ended_at") else None) for span in message.spans
     )
     return Relation(corp_id, message.contact_id, message.userid, message.version, spans)
 
@@ -80,7 +78,7 @@ def _touch(corp_id: str, message: CustomerAcquired) -> Touch:
         contact_id=message.contact.id,
         channel_id=message.channel_id,
         confirmation=message.kind == AcquisitionKind.ACQUISITION_KIND_CONFIRMED,
-        added_at=message.added_at.ToDatetime(UTC),
+        added_at=moment(message.added_at),
     )
 
 

@@ -37,6 +37,8 @@ async def build(service: Service, settings: Settings) -> None:
     messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
     service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
     service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=5)
+    service.loop("renames-unfollowed", partial(renames.catch_up, service.outbox), interval=15)
+    service.loop("welcomes-given-up", partial(welcomes.end_given_up, service.outbox), interval=5)
     service.loop("app-messages-left-behind", messages.make_due_again, interval=15)
 
     handlers = Handlers(settings, service.sealer, service.identifiers)
@@ -44,7 +46,8 @@ async def build(service: Service, settings: Settings) -> None:
     service.consume(*handlers.alert_durables())
 
     service.serve(
-        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server, WelcomeServicer(service.outbox, service.once)
+        welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server,
+        WelcomeServicer(service.outbox, service.once, service.sealer),
     )
     service.serve(
         alert_service_pb2_grpc.add_AlertServiceServicer_to_server,

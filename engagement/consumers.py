@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
-from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
+from bihuan.acquisition.v1.facts_pb2 import ChannelChanged, CustomerAcquired
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted, StaffAlertRaised
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -18,10 +18,12 @@ from chassis.kernel.alerts import as_staff_alerted
 from chassis.kernel.identifiers import Identifiers
 from chassis.kernel.renames import renames_in
 from chassis.kernel.scope import place_staff
+from chassis.moments import moment
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
 from engagement.app import alerts, renames, welcomes
 from engagement.db import names
+from engagement.db.channels import CHANNELS
 from engagement.db.welcomes import expedite
 from engagement.domain.alerts import Details, FriendAdded, FriendLost, OrderPaid, OrderRefunded
 from engagement.settings import Settings
@@ -40,8 +42,8 @@ class Handlers:
                 channel_id=fact.message.channel_id,
                 sealed_welcome_code=fact.message.sealed_welcome_code,
                 agent_id=fact.message.agent_id,
-                added_at=fact.message.added_at.ToDatetime(UTC),
-                arrived_at=fact.message.arrived_at.ToDatetime(UTC),
+                added_at=moment(fact.message.added_at),
+                arrived_at=moment(fact.message.arrived_at),
             )
             for fact in facts
         ]
@@ -90,6 +92,18 @@ class Handlers:
             timedelta(seconds=self._settings.alert_gather_seconds),
             timedelta(seconds=self._settings.alert_fresh_seconds),
         )
+
+    async def name_on_channel_changed(self, tx: Tx, facts: Sequence[Received]) -> None:
+        rows = [
+            {
+                "corp_id": fact.corp_id,
+                "channel_id": fact.message.channel_id,
+                "name": fact.message.name,
+                "version": fact.message.version,
+            }
+            for fact in facts
+        ]
+        await CHANNELS.save(tx.connection, rows)
 
     async def place_on_staff_placed(self, tx: Tx, facts: Sequence[Received]) -> None:
         await place_staff(tx, [fact.message for fact in facts])
@@ -143,6 +157,13 @@ class Handlers:
                 reads=_has_words_for,
             ),
             Durable(
+                "engagement-name-on-channel-changed",
+                "ACQUISITION",
+                (ChannelChanged,),
+                self.name_on_channel_changed,
+                idempotent=True,
+            ),
+            Durable(
                 "engagement-place-on-staff-placed",
                 "IDENTITY",
                 (StaffPlaced,),
@@ -179,8 +200,8 @@ def _alerted(said: StaffAlerted) -> alerts.Alerted:
         contact_id=said.contact_id,
         importance=_name(Importance, said.importance, "IMPORTANCE_"),
         next_step=_name(NextStep, said.next_step, "NEXT_STEP_"),
-        at=said.at.ToDatetime(UTC),
-        arrived_at=said.arrived_at.ToDatetime(UTC),
+        at=moment(said.at),
+        arrived_at=moment(said.arrived_at),
         details=_details(said),
     )
 
@@ -199,5 +220,5 @@ def _details(said: StaffAlerted) -> Details:
             return FriendAdded(said.friend_added.channel_id, said.friend_added.returning)
         case "friend_lost":
             lost = said.friend_lost
-            return FriendLost(lost.added_at.ToDatetime(UTC) if lost.HasField("added_at") else None)
+            return FriendLost(moment(lost.added_at) if lost.HasField("added_at") else None)
     raise Invalid("ALERT_WITHOUT_DETAILS", field="details", expected="details of a kind that this release knows")

@@ -52,16 +52,19 @@ async def main(settings: Settings) -> None:
         Edge(js, sealer, Identifiers(settings.index_key, sealer)),
         hub,
         channels,
-        ready=lambda: nats.is_connected and not closing.is_set(),
+        ready=lambda: nats.is_connected,
+        draining=closing.is_set,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, closing.set)
-    runner = await serve(app, settings.host, settings.port)
+    runner = await serve(app, settings.host, settings.port, finish_seconds=settings.call_seconds + 1)
     log.info("started", port=settings.port)
 
     await closing.wait()
-    log.info("draining")
+    log.info("draining", seconds=settings.drain_seconds)
     archive.cancel()
+    # Whoever routes to us needs a moment to see that we are no longer ready; a refused callback may be lost.
+    await asyncio.sleep(settings.drain_seconds)
     await hub.stop()
     await runner.cleanup()
     for opened in channels.values():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import grpc
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
@@ -38,8 +39,17 @@ def create_app(
     hub: Hub,
     channels: Mapping[str, grpc.aio.Channel],
     ready: Callable[[], bool],
+    draining: Callable[[], bool] = lambda: False,
 ) -> web.Application:
-    app = web.Application(middlewares=[one_line_per_request], client_max_size=MOST_BODY_BYTES)
+    @web.middleware
+    async def hang_up_when_draining(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A kept connection would bring its next request here, past whoever saw that we are no longer ready."""
+        response = await handler(request)
+        if draining() and not response.prepared:
+            response.force_close()
+        return response
+
+    app = web.Application(middlewares=[hang_up_when_draining, one_line_per_request], client_max_size=MOST_BODY_BYTES)
     doorkeeper = Doorkeeper(settings, corps, channels["identity"])
     app[app_keys.SETTINGS] = settings
     app[app_keys.CORPS] = corps
@@ -54,7 +64,7 @@ def create_app(
     catalogue.add_routes(app)
     pages.add_routes(app, pages.Pages())
     _add_documents(app)
-    add_health_routes(app, lambda: {"ready": ready()})
+    add_health_routes(app, lambda: {"ready": ready() and not draining()})
     return app
 
 

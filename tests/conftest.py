@@ -17,6 +17,7 @@ import asyncpg
 import nats
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import HealthCheck, settings
 
 from chassis import bus
@@ -30,6 +31,7 @@ from chassis.schema import migrate
 from chassis.sealing import Sealer
 from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
+from tests.scratch import scratch
 
 # The running suite, one for all stories and all pages.
 pytest_plugins = ["tests.running"]
@@ -37,6 +39,13 @@ pytest_plugins = ["tests.running"]
 ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
 CORP = "ww00000000000000aa"
+
+# Nothing here outlives the run, so nothing is written to last; and little of it is kept, since it may lie in memory.
+FORGETFUL = """
+fsync = off
+full_page_writes = off
+max_wal_size = 256MB
+"""
 
 # "house" draws the same inputs every time; "soak" new ones, and more, from a seed that it prints.
 PROFILE = os.environ.get("BIHUAN_TEST_PROFILE", "house")
@@ -49,6 +58,16 @@ _SETTINGS = {
 settings.register_profile("house", derandomize=True, **_SETTINGS)
 settings.register_profile("soak", derandomize=False, database=None, max_examples=100 * SOAK_FACTOR, **_SETTINGS)
 settings.load_profile(PROFILE)
+
+
+# structlog's own default shows every exception with the values of all its frames, which takes half a second each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def examples(number: int) -> int:
@@ -98,17 +117,20 @@ class Servers:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    home = tmp_path_factory.mktemp("servers")
+    logs = tmp_path_factory.mktemp("servers")
     port, nats_port, monitor = free_port(), free_port(), free_port()
-    local_postgres.create(home / "postgres", "secret")
-    database = local_postgres.start(home / "postgres", port, home / "postgres.log")
-    broker = local_nats.start(home / "nats", nats_port, monitor, "secret", home / "nats.log")
-    admin = f"postgresql://postgres:secret@127.0.0.1:{port}/postgres"
-    yield Servers(admin, f"nats://bihuan:secret@127.0.0.1:{nats_port}")
-    broker.terminate()
-    database.send_signal(2)
-    broker.wait(10)
-    database.wait(20)
+    with scratch(logs) as home:
+        local_postgres.create(home / "postgres", "secret")
+        with (home / "postgres" / "postgresql.conf").open("a") as conf:
+            conf.write(FORGETFUL)
+        database = local_postgres.start(home / "postgres", port, logs / "postgres.log")
+        broker = local_nats.start(home / "nats", nats_port, monitor, "secret", logs / "nats.log")
+        admin = f"postgresql://postgres:secret@127.0.0.1:{port}/postgres"
+        yield Servers(admin, f"nats://bihuan:secret@127.0.0.1:{nats_port}")
+        broker.terminate()
+        database.send_signal(2)
+        broker.wait(10)
+        database.wait(20)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from acquisition.db import channels
 from acquisition.db import live_codes as db
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound
-from chassis.kernel.renames import Rename, known_as, onward, remember
+from chassis.kernel.renames import Rename, known_as, onward
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.paging import text
@@ -54,8 +54,6 @@ class ContactWays(Protocol):
 
 async def rename(tx: Tx, renames: Iterable[tuple[str, Rename]]) -> None:
     """Moves live codes, with (corp, rename), to the present userids of their members. WeCom does so by itself."""
-    renames = list(renames)
-    await remember(tx.connection, renames)
     rows = await db.lock_of_members(tx.connection, sorted({(corp_id, one.former_userid) for corp_id, one in renames}))
     if not rows:
         return

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bihuan.acquisition.v1.facts_pb2 import AcquisitionKind, CustomerAcquired
 from bihuan.common.v1.identifier_pb2 import Identifier
@@ -15,19 +14,23 @@ from bihuan.staff.v1.facts_pb2 import Importance, NextStep, StaffAlerted
 from acquisition.db import channels, live_codes
 from acquisition.db import touches as db
 from acquisition.db.touches import Contact, Touch
-from acquisition.domain.touches import CONFIRMED, RETURNING, Add, Code, Occasion, kinds_of, occasions_of, route
+from acquisition.domain.touches import CONFIRMED, NEW, RETURNING, Add, Code, Occasion, kinds_of, occasions_of, route
 from chassis.kernel.alerts import alert_id, publish_alert
+from chassis.kernel.renames import Rename, known_as, onward
 from chassis.moments import stamp
-from chassis.outbox import Tx
+from chassis.outbox import Outbox, Tx
 
+KINDS = {kind: AcquisitionKind.Value(f"ACQUISITION_KIND_{kind}") for kind in (NEW, RETURNING, CONFIRMED)}
 # An add that arrived longer ago is history to its employee, not news.
 NEWS = timedelta(hours=6)
+# Contacts in one transaction.
+CAUGHT_UP_AT_ONCE = 500
 
 Key: TypeAlias = tuple[str, str]  # corp, touch id
+Renames: TypeAlias = Mapping[str, Sequence[Rename]]  # by corp
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """An add event, as it came in at the door."""
 
     corp_id: str
@@ -49,14 +52,38 @@ async def acquire(tx: Tx, adds: Iterable[Added]) -> None:
     employee of each new friend once."""
     came = {(add.corp_id, add.touch_id): add for add in adds}
     contacts = sorted({(add.corp_id, add.contact_id) for add in came.values()})
-    await db.lock_contacts(tx.connection, contacts)
-    # Nobody else changes the touches of these contacts while we hold their locks.
-    known = {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, contacts)}
+    known = await _lock(tx, contacts)
     routed = await _route(tx, [add for key, add in came.items() if key not in known])
-    changed, told = _reclassify({**known, **routed})
-    await db.insert(tx.connection, (touch for key, touch in changed.items() if key in routed))
-    await db.update(tx.connection, (touch for key, touch in changed.items() if key in known))
-    _publish(tx, changed.values(), told)
+    await _decide(tx, known, routed)
+
+
+async def decide(tx: Tx, contacts: Iterable[Contact]) -> None:
+    """Decides anew about all adds of these contacts: what the release before decided, and what a rename changes."""
+    await _decide(tx, await _lock(tx, sorted(set(contacts))), {})
+
+
+async def catch_up(outbox: Outbox) -> int:
+    """Decides where a replica of the release before did, since it looks at less; returns about how many contacts."""
+    async with outbox.transaction() as tx:
+        contacts = await db.undecided(tx.connection, CAUGHT_UP_AT_ONCE)
+        if contacts:
+            await decide(tx, contacts)
+    return len(contacts)
+
+
+async def _lock(tx: Tx, contacts: Sequence[Contact]) -> dict[Key, Touch]:
+    """The touches of these contacts. Nobody else changes them while we hold the contacts' locks."""
+    known = await db.lock_contacts(tx.connection, contacts)
+    return {(touch.corp_id, touch.touch_id): touch for touch in await db.of_contacts(tx.connection, known)}
+
+
+async def _decide(tx: Tx, known: Mapping[Key, Touch], routed: Mapping[Key, Touch]) -> None:
+    touches = {**known, **routed}
+    renames = await onward(tx.connection, [(touch.corp_id, touch.userid) for touch in touches.values()])
+    decided, told = _reclassify(touches, renames)
+    await db.insert(tx.connection, (touch for key, touch in decided.items() if key in routed))
+    await db.update(tx.connection, (touch for key, touch in decided.items() if key in known))
+    _publish(tx, (touch for key, touch in decided.items() if touch.version != touches[key].version), told, renames)
 
 
 async def _route(tx: Tx, adds: Sequence[Added]) -> dict[Key, Touch]:
@@ -85,56 +112,64 @@ async def _route(tx: Tx, adds: Sequence[Added]) -> dict[Key, Touch]:
             agent_id=add.agent_id,
             added_at=add.added_at,
             arrived_at=add.arrived_at,
-            kind="",
+            kind=None,
             version=0,
             alerted=False,
+            decided_version=None,
         )
     return routed
 
 
-def _reclassify(touches: Mapping[Key, Touch]) -> tuple[dict[Key, Touch], list[Touch]]:
-    """The touches whose kind has changed, and those among them of which the employee is told.
+def _reclassify(touches: Mapping[Key, Touch], renames: Renames) -> tuple[dict[Key, Touch], list[Touch]]:
+    """The touches as they are decided, where that says something new, and those among them of which the employee is
+    told.
 
     An occasion's employee is told once, whichever of its adds came first.
     """
     by_contact: dict[Contact, list[Touch]] = defaultdict(list)
     for touch in touches.values():
         by_contact[touch.contact].append(touch)
-    changed: dict[Key, Touch] = {}
+    decided: dict[Key, Touch] = {}
     told: list[Touch] = []
     for (corp_id, _), own in by_contact.items():
-        occasions = occasions_of(_add(touch) for touch in own)
+        occasions = occasions_of(_add(touch, renames) for touch in own)
         for touch_id, kind in kinds_of(occasions).items():
             touch = touches[corp_id, touch_id]
-            if touch.kind != kind:
-                changed[corp_id, touch_id] = replace(touch, kind=kind, version=touch.version + 1)
+            version = touch.version + (touch.kind != kind)
+            if version != touch.version or (kind != NEW and touch.decided_version != version):
+                decided[corp_id, touch_id] = touch._replace(kind=kind, version=version, decided_version=version)
         for occasion in occasions:
             if _is_news(corp_id, occasion, touches):
                 key = (corp_id, occasion.counted.touch_id)
-                changed[key] = replace(changed[key], alerted=True)
-                told.append(changed[key])
-    return changed, told
+                decided[key] = decided[key]._replace(alerted=True)
+                told.append(decided[key])
+    return decided, told
 
 
 def _is_news(corp_id: str, occasion: Occasion, touches: Mapping[Key, Touch]) -> bool:
     """True when its counted add was not counted before, came in lately, and nobody was told of it."""
     counted = touches[corp_id, occasion.counted.touch_id]
     return (
-        counted.kind in ("", CONFIRMED)
+        counted.kind in (None, CONFIRMED)
         and counted.arrived_at > datetime.now(UTC) - NEWS
         and not any(touches[corp_id, add.touch_id].alerted for add in occasion.adds)
     )
 
 
-def _add(touch: Touch) -> Add:
-    return Add(touch.touch_id, touch.userid, touch.half, touch.live_code_id, touch.added_at)
+def _add(touch: Touch, renames: Renames) -> Add:
+    return Add(touch.touch_id, _member(touch, renames), touch.half, touch.live_code_id, touch.added_at)
 
 
-def _publish(tx: Tx, changed: Iterable[Touch], told: Iterable[Touch]) -> None:
+def _member(touch: Touch, renames: Renames) -> str:
+    """The present userid of the member who was added."""
+    return known_as(touch.userid, touch.added_at, renames.get(touch.corp_id, ()))
+
+
+def _publish(tx: Tx, changed: Iterable[Touch], told: Iterable[Touch], renames: Renames) -> None:
     for touch in changed:
         tx.publish(acquired(touch), corp_id=touch.corp_id)
     for touch in told:
-        publish_alert(tx, _friend_added(touch))
+        publish_alert(tx, _friend_added(touch, _member(touch, renames)))
 
 
 def acquired(touch: Touch) -> CustomerAcquired:
@@ -146,7 +181,7 @@ def acquired(touch: Touch) -> CustomerAcquired:
         userid=touch.userid,
         channel_id=touch.channel_id,
         live_code_id=touch.live_code_id or "",
-        kind=AcquisitionKind.Value(f"ACQUISITION_KIND_{touch.kind}"),
+        kind=KINDS[touch.kind] if touch.kind else AcquisitionKind.ACQUISITION_KIND_UNSPECIFIED,
         sealed_welcome_code=touch.sealed_welcome_code,
         added_at=stamp(touch.added_at),
         arrived_at=stamp(touch.arrived_at),
@@ -154,12 +189,12 @@ def acquired(touch: Touch) -> CustomerAcquired:
     )
 
 
-def _friend_added(touch: Touch) -> StaffAlerted:
+def _friend_added(touch: Touch, userid: str) -> StaffAlerted:
     """Of low importance: WeCom itself tells the employee."""
     return StaffAlerted(
-        alert_id=alert_id(touch.corp_id, touch.touch_id, "friend_added", userid=touch.userid),
+        alert_id=alert_id(touch.corp_id, touch.touch_id, "friend_added", userid=userid),
         corp_id=touch.corp_id,
-        userid=touch.userid,
+        userid=userid,
         cause=f"friend_added/{touch.touch_id}",
         contact_id=touch.contact_id,
         importance=Importance.IMPORTANCE_LOW,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from uuid_utils import uuid7
 
 from chassis.pool import Connection, Row
 
 DEFAULT_NAME = "自然流量"
+FIGURES = Path(__file__).with_name("channel_figures.sql").read_text()
 
 
 async def ensure_default(connection: Connection, corp_ids: Iterable[str]) -> dict[str, str]:
@@ -90,32 +92,27 @@ async def page(connection: Connection, corp_id: str, after: str, limit: int) -> 
     return rows
 
 
-FIGURES = """
-with adds as (
-    -- A contact that identity has not placed yet is a person of its own.
-    select t.channel_id, t.added_at, t.touch_id, coalesce(i.customer_id, t.contact_id) as person
-    from touches t
-    left join customer_identifiers i on (i.corp_id, i.identifier_id) = (t.corp_id, t.contact_id)
-    where t.corp_id = $1 and t.kind <> 'CONFIRMED' and ($2::timestamptz is null or t.added_at <= $2)
-),
-firsts as (
-    select distinct on (person) person, channel_id
-    from adds
-    order by person, added_at, touch_id
-),
-customers_of as (
-    select channel_id, count(*) as customers from firsts group by channel_id
-),
-adds_of as (
-    select channel_id, count(*) as adds from adds group by channel_id
-)
-select c.channel_id, c.name, coalesce(customers_of.customers, 0) as customers, coalesce(adds_of.adds, 0) as adds
-from channels c
-left join customers_of on customers_of.channel_id = c.channel_id
-left join adds_of on adds_of.channel_id = c.channel_id
-where c.corp_id = $1
-order by c.channel_id
-"""
+async def take_unstated(connection: Connection, limit: int) -> Sequence[Row]:
+    """Channels whose version others have not been told; from now on they have."""
+    rows: Sequence[Row] = await connection.fetch(
+        """
+        with unstated as (
+            select corp_id, channel_id
+            from channels
+            where stated_version is distinct from version
+            order by corp_id, channel_id
+            limit $1
+            for update skip locked
+        )
+        update channels c
+        set stated_version = c.version
+        from unstated u
+        where (c.corp_id, c.channel_id) = (u.corp_id, u.channel_id)
+        returning c.*
+        """,
+        limit,
+    )
+    return rows
 
 
 async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Sequence[Row]:

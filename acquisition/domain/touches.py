@@ -20,17 +20,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 NEW, RETURNING, CONFIRMED = "NEW", "RETURNING", "CONFIRMED"
 TOLD_WITHIN = timedelta(seconds=2)
 CONFIRMED_WITHIN = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(NamedTuple):
     """One telling of an add."""
 
     touch_id: str
+    # The member's present one, whichever the add was told under.
     userid: str
     # The member has not confirmed yet (WeCom's add_half_external_contact).
     provisional: bool
@@ -65,8 +66,12 @@ class Occasion:
 
 def occasions_of(adds: Iterable[Add]) -> list[Occasion]:
     """The occasions of one contact, over all members, in order of their counted adds."""
+    adds = sorted(adds, key=_order)
+    if len(adds) == 1:  # nearly always
+        [add] = adds
+        return [Occasion(adds, None if add.provisional else add.added_at)]
     of_member: dict[str, list[Occasion]] = defaultdict(list)
-    for add in sorted(adds, key=_order):
+    for add in adds:
         own = of_member[add.userid]
         if not own or not own[-1].takes(add):
             own.append(Occasion())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bihuan.acquisition.v1 import channel_service_pb2 as pb
@@ -17,8 +18,10 @@ from chassis.pool import Pool, Row
 
 
 class ChannelServicer(grpc_pb.ChannelServiceServicer):
-    def __init__(self, pool: Pool, once: IdempotentRequests) -> None:
-        self._pool, self._once = pool, once
+    """`wake` tells the loop that states channels that there is one to state."""
+
+    def __init__(self, pool: Pool, once: IdempotentRequests, wake: Callable[[], None]) -> None:
+        self._pool, self._once, self._wake = pool, once, wake
 
     async def CreateChannel(self, request: pb.CreateChannelRequest, context: Any) -> pb.CreateChannelResponse:
         name = paging.text(request.name, "name", most=60)
@@ -29,7 +32,9 @@ class ChannelServicer(grpc_pb.ChannelServiceServicer):
                 raise AlreadyExists("CHANNEL_NAME_TAKEN", field="name", expected="a name no other channel has")
             return pb.CreateChannelResponse(channel=_channel(row))
 
-        return await self._once(request, create, pb.CreateChannelResponse)
+        created = await self._once(request, create, pb.CreateChannelResponse)
+        self._wake()
+        return created
 
     async def GetChannel(self, request: pb.GetChannelRequest, context: Any) -> pb.GetChannelResponse:
         channel_id = paging.uuid(request.channel_id, "channelId")

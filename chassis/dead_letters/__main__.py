@@ -17,9 +17,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import nats
-
-from chassis import dead_letters, parking
+from chassis import bus, dead_letters, parking
 from chassis.dead_letters.replay import replay_all
 from chassis.pool import Connection, open_pool
 
@@ -45,12 +43,12 @@ async def main() -> None:
         elif given.action == "release":
             print(await parking.release(connection, given.corp, given.durable), "released")
         else:
-            bus = await nats.connect(os.environ["NATS_URL"])
+            nats = await bus.connect(os.environ["NATS_URL"], "dead-letters")
             try:
-                ended = await replay_all(connection, bus.jetstream(), given.corp, given.durable, seconds=float("inf"))
+                ended = await replay_all(connection, nats.jetstream(), given.corp, given.durable, seconds=float("inf"))
                 print(ended.replayed, "replayed")
             finally:
-                await bus.close()
+                await nats.close()
 
 
 async def show(connection: Connection, corp_id: str | None, durable: str | None) -> None:

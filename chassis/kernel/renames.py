@@ -1,5 +1,5 @@
 """Renamed members: identity says who they are now, and each service that keeps userids remembers it in a table
-`staff_renames`."""
+`staff_renames`. Where that has a column `followed`, what a replica of the release before took is found and followed."""
 
 from __future__ import annotations
 
@@ -56,6 +56,44 @@ async def remember(connection: Connection, renames: Iterable[tuple[str, Rename]]
         """,
         *zip(*rows, strict=True),
     )
+
+
+async def unfollowed(connection: Connection, limit: int) -> list[Member]:
+    """Former userids, (corp, userid), of renames that nothing followed from."""
+    rows = await connection.fetch(
+        """
+        select distinct corp_id, former_userid
+        from staff_renames
+        where not followed
+        order by corp_id, former_userid
+        limit $1
+        """,
+        limit,
+    )
+    return [(row["corp_id"], row["former_userid"]) for row in rows]
+
+
+async def mark_followed(connection: Connection, members: Iterable[Member]) -> None:
+    """All renames of these former userids."""
+    ordered = sorted(set(members))
+    if ordered:
+        await connection.execute(
+            """
+            with unfollowed as (
+                select r.corp_id, r.former_userid, r.at, r.userid
+                from staff_renames r
+                where not r.followed
+                  and (r.corp_id, r.former_userid) in (select * from unnest($1::text[], $2::text[]))
+                order by r.corp_id, r.former_userid, r.at, r.userid
+                for update
+            )
+            update staff_renames r
+            set followed = true
+            from unfollowed u
+            where (r.corp_id, r.former_userid, r.at, r.userid) = (u.corp_id, u.former_userid, u.at, u.userid)
+            """,
+            *zip(*ordered, strict=True),
+        )
 
 
 async def onward(connection: Connection, members: Iterable[Member]) -> Mapping[str, Sequence[Rename]]:

@@ -45,7 +45,12 @@ class WeComError(Exception):
 
 
 class WeComAway(Exception):
-    """No answer in time, or none that could be read. The call may or may not have had its effect."""
+    """No answer in time, or none that could be read. The call may or may not have had its effect; `sent` False: it was
+    never made."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class Limits:
@@ -92,13 +97,14 @@ class WeCom:
         knows that it is a repetition.
         """
         give_up_at = time.monotonic() + seconds
-        refreshed, busy = False, 0
+        refreshed, busy, sent = False, 0, False
         try:
             async with asyncio.timeout(seconds), self._limits.at_once[api]:
                 while True:
                     if not await self._limits.budget.take(api):
                         raise WeComError(api, WINDOW_FULL, "the window is closed")
-                    token = await self._token.get()
+                    token = await self._fresh_token()
+                    sent = True
                     answer = await self._send(method, api, {**params, "access_token": token}, body)
                     errcode = int(answer.get("errcode", 0))
                     metrics.WECOM_CALLS.labels(api, str(errcode)).inc()
@@ -106,7 +112,7 @@ class WeCom:
                         return answer
                     error = WeComError(api, errcode, str(answer.get("errmsg", "")))
                     if errcode in TOKEN_REFUSED and not refreshed:
-                        refreshed = True
+                        refreshed, sent = True, False
                         self._token.invalidate(token)
                     elif method == "GET" and errcode in BUSY and busy + 1 < BUSY_TRIES:
                         busy += 1
@@ -120,7 +126,7 @@ class WeCom:
                         raise error
         except asyncio.TimeoutError as error:
             metrics.WECOM_CALLS.labels(api, "timeout").inc()
-            raise WeComAway(f"{api}: no answer within {seconds} s") from error
+            raise WeComAway(f"{api}: no answer within {seconds} s", sent=sent) from error
 
     async def _send(self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None) -> dict[str, Any]:
         # WeCom refuses \uXXXX escapes: real UTF-8 on the wire.
@@ -138,10 +144,17 @@ class WeCom:
                 answer = json.loads(await response.read())
         except (aiohttp.ClientError, ValueError, OSError) as error:
             # The address holds the token: say the kind of error only.
-            raise WeComAway(f"{api}: {type(error).__name__}") from None
+            unconnected = isinstance(error, aiohttp.ClientConnectorError)
+            raise WeComAway(f"{api}: {type(error).__name__}", sent=not unconnected) from None
         if not isinstance(answer, dict):
             raise WeComAway(f"{api}: the answer is no object")
         return answer
+
+    async def _fresh_token(self) -> str:
+        try:
+            return await self._token.get()
+        except WeComAway as away:
+            raise WeComAway(str(away), sent=False) from away
 
     async def _fetch_token(self) -> tuple[str, float]:
         answer = await self._send("GET", "gettoken", {"corpid": self.corp.corp_id, "corpsecret": self.app.secret}, None)

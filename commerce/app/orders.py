@@ -23,6 +23,8 @@ async def record(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_d
     for message in messages:
         by_order[message.key].append(message)
 
+    for key in await refunds.orders_at_stake(tx, messages):
+        by_order.setdefault(key, [])
     before = await db.lock(tx.connection, sorted(by_order))
     accepted = await currencies.sort_out(tx, by_order, before, durable)
     orders = {key: _folded(one) for key, one in accepted.items()}
@@ -32,6 +34,9 @@ async def record(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_d
     await buyers.ask(tx, [one for own in accepted.values() for one in own.messages], query_delay)
     await marks.mark_orders(
         tx.connection, {key: order["buyer_id"] for key, order in orders.items() if order["buyer_id"]}
+    )
+    await marks.mark_orders_without_buyer(
+        tx.connection, [key for key, order in orders.items() if not order["buyer_id"]]
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis import dead_letters
+from chassis.errors import Conflict
 from chassis.logs import log
 from chassis.outbox import Tx
 from chassis.pool import Row
@@ -18,15 +19,24 @@ from commerce.domain.refunds import EXCESS, Refund, settle_refunds
 Statuses = dict[tuple[str, str, str], str]  # corp, mall, refund
 
 
+async def orders_at_stake(tx: Tx, messages: Sequence[OrderMessage]) -> set[Key]:
+    """The orders of which the refunds are by now that these messages speak of; not always the messages' own."""
+    keys = [(*one.key[:2], one.refund.refund_id) for one in messages if one.refund is not None]
+    return {_order_of(row) for row in (await db.by_id(tx.connection, keys)).values()}
+
+
 async def record(
     tx: Tx, messages: Sequence[OrderMessage], orders: Mapping[Key, Mapping[str, Any]], durable: str
 ) -> None:
     """Keeps what the messages say of refunds, and settles all refunds of the orders."""
     before = await db.of_orders(tx.connection, sorted(orders))
     came = [message for message in messages if message.refund is not None]
-    after = before
-    if came:
-        await db.save(tx.connection, [_told(message) for message in came])
+    after, told = before, [_told(message) for message in came]
+    if told:
+        known = await db.by_id(tx.connection, [one.key for one in told])
+        if not {_order_of(row) for row in known.values()} <= orders.keys():
+            raise Conflict("REFUND_MOVED", "a refund went to an order that is not locked")
+        await db.save(tx.connection, told, known)
         after = await db.of_orders(tx.connection, sorted(orders))
         await _warn_of_unknown_lines(tx, came)
     statuses = _settled(after, orders)
@@ -34,6 +44,8 @@ async def record(
         tx.connection, {key: status for key, status in statuses.items() if status != after[key]["status"]}
     )
     await _keep_letters(tx, orders, before, after, statuses, {message.fact.id for message in came}, durable)
+    if told:
+        await _keep_letters_of_rivals(tx, before, told, durable)
 
 
 def _told(message: OrderMessage) -> db.Told:
@@ -93,6 +105,33 @@ async def _keep_letters(
             reason="REFUND_CURRENCY_WRONG" if foreign else "REFUND_ABOVE_PAYMENT",
             detail=f"refund {row['refund_id']} of {row['amount_fen']} fen is more than is left",
         )
+
+
+async def _keep_letters_of_rivals(tx: Tx, before: db.Refunds, told: Sequence[db.Told], durable: str) -> None:
+    """A refund belongs to the order under which its speaking message names it; those under another are wrong."""
+    speaking = await db.by_id(tx.connection, [one.key for one in told])
+    rivals = {
+        one.fact_id: (one.key, one.order, one.subject, one.headers, one.payload)
+        for one in told
+        if one.order != _order_of(speaking[one.key])
+    }
+    for key, row in before.items():
+        if key in speaking and _order_of(row) != _order_of(speaking[key]):
+            rivals[row["fact_id"]] = key, _order_of(row), row["subject"], row["headers"], row["payload"]
+    for _, (key, order, subject, headers, payload) in sorted(rivals.items()):
+        await dead_letters.add(
+            tx.connection,
+            durable,
+            subject,
+            json.loads(headers),
+            payload,
+            reason="REFUND_OF_ANOTHER_ORDER",
+            detail=f"refund {key[2]} is of order {speaking[key]['order_id']}, the message names {order[2]}",
+        )
+
+
+def _order_of(row: Row) -> Key:
+    return row["corp_id"], row["mall_id"], row["order_id"]
 
 
 async def _warn_of_unknown_lines(tx: Tx, came: Sequence[OrderMessage]) -> None:

@@ -10,68 +10,47 @@ from chassis.pool import Connection, Row
 # Later than everything that anybody knows.
 NOW = datetime(9999, 1, 1, tzinfo=UTC)
 
-REFUNDED = """
-    refunded as (
-        select r.mall_id, r.order_id, sum(r.amount_fen)::bigint as fen
-        from refunds r
-        where r.corp_id = $1 and r.status = 'ACCEPTED' and r.at <= $2
-        group by r.mall_id, r.order_id
-    )
-"""
-
-BY_STATUS = f"""
-    with {REFUNDED}
+BY_STATUS = """
     select
-        order_status(
-            case when o.paid_at <= $2 then o.paid_fen end, r.fen, o.shipped_at, o.completed_at, o.closed_at, $2
-        ) as status,
+        order_status(paid_fen, refunded_fen, shipped_at, completed_at, closed_at, $2) as status,
         count(*) as orders
-    from orders o
-    left join refunded r on (r.mall_id, r.order_id) = (o.mall_id, o.order_id)
-    where o.corp_id = $1 and o.created_at <= $2
+    from orders_as_of($1, $2)
     group by status
     order by status
 """
 
 TOTALS = """
-    with refunded as (
-        select sum(r.amount_fen)::bigint as fen
-        from refunds r
-        join orders o on (o.corp_id, o.mall_id, o.order_id) = (r.corp_id, r.mall_id, r.order_id)
-        where r.corp_id = $1
-            and r.status = 'ACCEPTED'
-            and r.at <= $2
-            and o.created_at <= $2
-            and o.paid_at <= $2
+    with money as (
+        select count(*) as orders, sum(paid_fen) as gmv, sum(refunded_fen) as refunded
+        from orders_as_of($1, $2)
+        where paid_fen is not null
     ),
     -- A buyer whom identity has not placed yet counts as themselves; guests, whom no mall names, are nobody.
     people as (
-        select coalesce(i.customer_id, o.buyer_id) as person, count(*) as orders, sum(o.paid_fen) as gmv
+        select coalesce(i.customer_id, o.buyer_id) as person, count(*) as orders
         from orders o
-        left join customer_identifiers i on i.corp_id = o.corp_id and i.identifier_id = o.buyer_id
-        where o.corp_id = $1 and o.created_at <= $2 and o.paid_at <= $2
+        left join customer_identifiers i on (i.corp_id, i.identifier_id) = ($1, o.buyer_id)
+        where o.corp_id = $1 and o.created_at <= $2 and o.paid_at <= $2 and o.buyer_id is not null
         group by person
     )
     select
-        coalesce(sum(orders), 0)::bigint as orders,
-        coalesce(sum(gmv), 0)::bigint as gmv,
-        coalesce((select fen from refunded), 0)::bigint as refunded,
-        count(person) as buyers,
-        count(person) filter (where orders >= 2) as repeat_buyers
-    from people
+        orders,
+        coalesce(gmv, 0)::bigint as gmv,
+        coalesce(refunded, 0)::bigint as refunded,
+        (select count(*) from people) as buyers,
+        (select count(*) from people where orders >= 2) as repeat_buyers
+    from money
 """
 
-SHARES = f"""
-    with {REFUNDED}
+SHARES = """
     select
         case $3 when 'userid' then a.userid when 'channel_id' then a.channel_id::text end as key,
         count(*) as orders,
         sum(o.paid_fen)::bigint as gmv,
-        coalesce(sum(r.fen), 0)::bigint as refunded
-    from orders o
-    left join attributions a on (a.corp_id, a.mall_id, a.order_id) = (o.corp_id, o.mall_id, o.order_id)
-    left join refunded r on (r.mall_id, r.order_id) = (o.mall_id, o.order_id)
-    where o.corp_id = $1 and o.created_at <= $2 and o.paid_at <= $2
+        coalesce(sum(o.refunded_fen), 0)::bigint as refunded
+    from orders_as_of($1, $2) o
+    left join attributions a on (a.corp_id, a.mall_id, a.order_id) = ($1, o.mall_id, o.order_id)
+    where o.paid_fen is not null
     group by key
     order by gmv desc, key
 """

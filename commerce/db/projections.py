@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from chassis.pool import Connection
 from chassis.projection import Projection
@@ -17,8 +17,7 @@ TOUCHES = Projection(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """A follow relation's whole history: spans of (added at, ended at or None)."""
 
     corp_id: str
@@ -28,8 +27,7 @@ class Relation:
     spans: tuple[tuple[datetime, datetime | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     corp_id: str
     touch_id: str
     version: int
@@ -42,7 +40,7 @@ class Touch:
 async def save_relations(connection: Connection, relations: Iterable[Relation]) -> list[tuple[str, str]]:
     """The spans of a newer relation replace the old ones. Returns (corp, contact) of those."""
     newest = {(r.corp_id, r.contact_id, r.userid): r for r in sorted(relations, key=lambda r: r.version)}
-    keys = await RELATIONS.save(connection, map(asdict, newest.values()))
+    keys = await RELATIONS.save(connection, (one._asdict() for one in newest.values()))
     if not keys:
         return []
     await connection.execute(
@@ -70,4 +68,4 @@ async def save_relations(connection: Connection, relations: Iterable[Relation]) 
 async def save_touches(connection: Connection, touches: Sequence[Touch]) -> list[tuple[str, str]]:
     """Returns (corp, contact) of those about which there is news."""
     contacts = {(t.corp_id, t.touch_id): t.contact_id for t in touches}
-    return [(key[0], contacts[key]) for key in await TOUCHES.save(connection, map(asdict, touches))]
+    return [(key[0], contacts[key]) for key in await TOUCHES.save(connection, (one._asdict() for one in touches))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chassis.errors import Conflict
 from chassis.pool import Connection, Row
 from commerce.db.orders import Key
 from commerce.domain.refunds import Refund
@@ -35,9 +36,12 @@ class Told:
         return self.fact_id.startswith(READ_ANEW)
 
 
-async def save(connection: Connection, messages: Sequence[Told]) -> None:
+async def save(connection: Connection, messages: Sequence[Told], known: Refunds) -> None:
     """Two messages about one refund (Youzan has two families): the earlier one speaks, whichever came first. Of one
-    message that was read anew, the latest reading does."""
+    message that was read anew, the latest reading does.
+
+    `known` is what was known of these refunds. Raises Conflict when another order's transaction was faster.
+    """
     earliest: dict[RefundKey, Told] = {}
     told_in_turn = sorted((one for one in messages if not one.is_read_anew), key=lambda one: one.fact_id)
     anew = sorted((one for one in messages if one.is_read_anew), key=lambda one: one.fact_id, reverse=True)
@@ -71,7 +75,7 @@ async def save(connection: Connection, messages: Sequence[Told]) -> None:
                 when excluded.fact_id like 'r%' or r.fact_id like 'r%' then excluded.fact_id like 'r%'
                 else excluded.fact_id < r.fact_id
             end
-        returning corp_id, mall_id, refund_id
+        returning corp_id, mall_id, refund_id, xmax <> 0 as replaced
         """,
         *zip(*(told.key for told in ordered), strict=True),
         [told.order[2] for told in ordered],
@@ -85,7 +89,9 @@ async def save(connection: Connection, messages: Sequence[Told]) -> None:
         [told.headers for told in ordered],
         [told.payload for told in ordered],
     )
-    speaking = sorted((row["corp_id"], row["mall_id"], row["refund_id"]) for row in rows)
+    speaking = sorted(_key(row) for row in rows)
+    if any(row["replaced"] and _key(row) not in known for row in rows):
+        raise Conflict("REFUND_MOVED", "the refund was told under another order meanwhile")
     if speaking:
         await _replace_lines(connection, {key: earliest[key].refund for key in speaking})
 
@@ -116,6 +122,25 @@ async def _replace_lines(connection: Connection, refunds: Mapping[RefundKey, Ref
         )
 
 
+def _key(row: Row) -> RefundKey:
+    return row["corp_id"], row["mall_id"], row["refund_id"]
+
+
+async def by_id(connection: Connection, keys: Sequence[RefundKey]) -> Refunds:
+    """Those that are known."""
+    if not keys:
+        return {}
+    rows = await connection.fetch(
+        """
+        select *
+        from refunds
+        where (corp_id, mall_id, refund_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+        """,
+        *zip(*sorted(set(keys)), strict=True),
+    )
+    return {_key(row): row for row in rows}
+
+
 async def of_orders(connection: Connection, keys: Sequence[Key]) -> Refunds:
     rows = await connection.fetch(
         """
@@ -126,7 +151,7 @@ async def of_orders(connection: Connection, keys: Sequence[Key]) -> Refunds:
         """,
         *zip(*keys, strict=True),
     )
-    return {(row["corp_id"], row["mall_id"], row["refund_id"]): row for row in rows}
+    return {_key(row): row for row in rows}
 
 
 async def set_statuses(connection: Connection, statuses: Mapping[RefundKey, str]) -> None:

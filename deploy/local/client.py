@@ -102,21 +102,25 @@ class Client:
 
     async def waiting(self) -> dict[str, int]:
         """What still waits, by name: consumers' messages and the services' rows. Empty when all is done."""
-        ports = self._suite.ports
-        asked = {"consumers": "true", "config": "true"}
-        state = await self._json("GET", f"http://127.0.0.1:{ports.nats_monitor}/jsz", params=asked)
-        found: dict[str, int] = {}
-        for account in state.get("account_details", []):
-            for stream in account.get("stream_detail", []):
-                for consumer in stream.get("consumer_detail") or []:
-                    if consumer.get("config", {}).get("durable_name"):
-                        found[consumer["name"]] = consumer["num_pending"] + consumer["num_ack_pending"]
+        found = await self.consumers()
         if not found:
             raise RuntimeError("NATS tells of no durable consumer: what waits cannot be seen")
         for service in SERVICES:
-            backlog = await self._json("GET", f"http://127.0.0.1:{ports.web(service)}/backlog")
+            backlog = await self._json("GET", f"http://127.0.0.1:{self._suite.ports.web(service)}/backlog")
             found |= {f"{service} {what}": count for what, count in backlog.items()}
         return {what: count for what, count in found.items() if count}
+
+    async def consumers(self) -> dict[str, int]:
+        """How many messages each durable consumer has before it or in hand."""
+        asked = {"consumers": "true", "config": "true"}
+        state = await self._json("GET", f"http://127.0.0.1:{self._suite.ports.nats_monitor}/jsz", params=asked)
+        return {
+            consumer["name"]: consumer["num_pending"] + consumer["num_ack_pending"]
+            for account in state.get("account_details", [])
+            for stream in account.get("stream_detail", [])
+            for consumer in stream.get("consumer_detail") or []
+            if consumer.get("config", {}).get("durable_name")
+        }
 
     async def drained(self, seconds: float) -> None:
         """Returns when nothing waits, seen twice in a row. Raises TimeoutError with what still waits."""

@@ -136,6 +136,8 @@ class Home:
             "BIHUAN_SESSION_KEY": keys["session"],
             "BIHUAN_SERVICE_KEY": keys["service"],
             "BIHUAN_REPLICAS": str(replicas),
+            # Nobody routes around an unready process here.
+            "BIHUAN_DRAIN_SECONDS": "0",
             "GATEWAY_PORT": str(own.gateway),
             "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{ports.gateway}",
             # The sandbox's shop answers at once; a real one lags by up to half a minute.

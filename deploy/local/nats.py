@@ -8,17 +8,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.process import tied
 
 CONFIG = """
-server_name: bihuan-local
+server_name: "{name}"
 listen: "127.0.0.1:{port}"
 http: "127.0.0.1:{monitor}"
 max_payload: 2MB
 jetstream {{ store_dir: "{store}", max_file_store: 20GB, max_memory_store: 64MB }}
 authorization {{ user: "bihuan", password: "{password}" }}
+"""
+ROUTES = """
+cluster {{ name: bihuan, listen: "127.0.0.1:{route}", routes: [{routes}] }}
 """
 
 
@@ -30,12 +34,26 @@ def binary() -> str:
     return found
 
 
-def start(folder: Path, port: int, monitor: int, password: str, log: Path) -> subprocess.Popen[bytes]:
-    """Starts the server and waits until JetStream is ready."""
+def start(
+    folder: Path,
+    port: int,
+    monitor: int,
+    password: str,
+    log: Path,
+    *,
+    name: str = "bihuan-local",
+    route: int = 0,
+    routes: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts the server and waits until JetStream is ready. One of a cluster has a name of its own, listens to the
+    others at the port `route`, and finds them at `routes`."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nats.conf"
     config.touch(mode=0o600)
-    config.write_text(CONFIG.format(port=port, monitor=monitor, store=folder / "store", password=password))
+    text = CONFIG.format(name=name, port=port, monitor=monitor, store=folder / "store", password=password)
+    if routes:
+        text += ROUTES.format(route=route, routes=", ".join(f'"nats://127.0.0.1:{one}"' for one in routes))
+    config.write_text(text)
     process = subprocess.Popen(
         [*tied("TERM"), binary(), "-c", config],
         stdout=log.open("ab"),

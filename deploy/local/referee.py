@@ -5,10 +5,17 @@
 prints the figures as one JSON object. Only the standard library is imported.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
+from typing import Any, TypeAlias
+
+# An order, a line, a refund, a relation or a touch, by the names of what it holds.
+Record: TypeAlias = dict[str, Any]
 
 SHANGHAI = timezone(timedelta(hours=8))
 WINDOW_DAYS = 90
@@ -16,15 +23,15 @@ CODES = 8
 RENAMED, RENAMED_TO = "guide_042", "guide_042_new"
 
 
-def figures(log_text, today, buyers=0, without=()):
+def figures(log_text: str, today: date, buyers: int = 0, without: Sequence[str] = ()) -> dict[str, int]:
     """Figure name → value; money in fen. `without`: features of the replay that are left out."""
     return judge(world(log_text, today, buyers, without))
 
 
-def world(log_text, today, buyers=0, without=()):
+def world(log_text: str, today: date, buyers: int = 0, without: Sequence[str] = ()) -> dict[str, Any]:
     """What happens: `people`, `relations`, `touches`, `orders` and how many welcomes are due."""
-    found = {"people": {}, "relations": [], "touches": [], "orders": [], "welcomes": 0, "lost": []}
-    by_buyer = {}
+    found: dict[str, Any] = {"people": {}, "relations": [], "touches": [], "orders": [], "welcomes": 0, "lost": []}
+    by_buyer: dict[int, list[tuple[datetime, int, int]]] = {}
     for number, buyer, moment, fen in _purchases(log_text, today, buyers):
         by_buyer.setdefault(buyer, []).append((moment, number, fen))
     for buyer, purchases in by_buyer.items():
@@ -53,7 +60,7 @@ def world(log_text, today, buyers=0, without=()):
     return found
 
 
-def judge(told):
+def judge(told: Mapping[str, Any]) -> dict[str, int]:
     """The figures of a world."""
     people, touches, relations = told["people"], told["touches"], told["relations"]
     paid = [order for order in told["orders"] if order["paid_at"] is not None]
@@ -68,7 +75,7 @@ def judge(told):
         "welcomes_late": 0,
         "welcomes_refused": 0,
     }
-    firsts = {}
+    firsts: dict[int, int | None] = {}
     for touch in sorted(touches, key=lambda one: one["at"]):
         firsts.setdefault(touch["buyer"], touch["code"])
     for code in range(CODES):
@@ -86,7 +93,7 @@ def judge(told):
     return result
 
 
-def _purchases(log_text, today, buyers):
+def _purchases(log_text: str, today: date, buyers: int) -> list[tuple[int, int, datetime, int]]:
     """(number, buyer, moment, fen) of every line, dates shifted so that the log ends the day before today."""
     lines = [line.split() for line in log_text.splitlines()]
     days = [date(int(d[:4]), int(d[4:6]), int(d[6:])) for _, _, d, _, _ in lines]
@@ -102,7 +109,7 @@ def _purchases(log_text, today, buyers):
     return found
 
 
-def _switched_on(story, without):
+def _switched_on(story: int, without: Sequence[str]) -> bool:
     names = {
         3: "late_friends", 4: "half_adds", 7: "second_employee", 8: "second_channel", 11: "handovers",
         12: "lost_friends", 15: "returning_friends", 16: "returning_friends", 19: "window_edges", 20: "window_edges",
@@ -110,16 +117,17 @@ def _switched_on(story, without):
     return story in names and names[story] not in without
 
 
-def _follow(found, buyer, story, first, last_paid):
+def _follow(found: dict[str, Any], buyer: int, story: int | None, first: datetime, last_paid: date) -> None:
     """Who is whose friend and when, and through which code each add came. `last_paid`: the day of the last payment."""
     own, code = _guide(buyer), buyer * 7919 % CODES
     other = (code + 4) % CODES
 
-    def add(userid, through, at, welcome=True):
+    def add(userid: str, through: int | None, at: datetime, welcome: bool = True) -> Record:
         found["relations"].append({"buyer": buyer, "userid": userid, "added_at": at, "ended_at": None})
         found["touches"].append({"buyer": buyer, "code": through, "at": at})
         found["welcomes"] += welcome
-        return found["relations"][-1]
+        relation: Record = found["relations"][-1]
+        return relation
 
     added = first + timedelta(minutes=30) if story == 3 else first - timedelta(hours=1 + buyer % 72)
     # A half add and its confirmation are one add.
@@ -144,13 +152,13 @@ def _follow(found, buyer, story, first, last_paid):
             add(own, code if story == 15 else other, first + timedelta(days=20))
 
 
-def _order(buyer, moment, number, fen, late_friend, without):
+def _order(buyer: int, moment: datetime, number: int, fen: int, late_friend: bool, without: Sequence[str]) -> Record:
     pause = timedelta(seconds=21)
     if late_friend:
         pause = timedelta(hours=2)
     elif number % 5 == 0 and "late_payments" not in without:
         pause = timedelta(hours=1 + number % 20)
-    order = {
+    order: Record = {
         "id": f"E{moment:%Y%m%d}{number:08d}",
         "buyer": buyer,
         "placed_at": moment,
@@ -158,7 +166,7 @@ def _order(buyer, moment, number, fen, late_friend, without):
         "fen": fen,
     }
     order["lines"] = _lines(order["id"][1:], number, fen, without)
-    refunds = []
+    refunds: list[Record] = []
     if number % 100 == 0:
         for position, line in enumerate(order["lines"]):
             refunds.append({"id": f"R{number:08d}-{position}", "fen": line["fen"], "line": line["id"]})
@@ -167,7 +175,7 @@ def _order(buyer, moment, number, fen, late_friend, without):
     return {**order, "refunds": [one for one in refunds if one["fen"]]}
 
 
-def _lines(first_id, number, fen, without):
+def _lines(first_id: str, number: int, fen: int, without: Sequence[str]) -> list[Record]:
     """They share the amount as evenly as whole fen allow."""
     count = 1 + (number % 4 == 0) + (number % 8 == 0)
     if "lines" in without or fen < count:
@@ -180,15 +188,15 @@ def _lines(first_id, number, fen, without):
     return found
 
 
-def _single(order, fen):
+def _single(order: Record, fen: int) -> Record:
     """An order of one line, of which nothing is given back."""
     line = {"id": order["id"][1:], "fen": fen, "sku": "SKU-1-A"}
     return {**order, "fen": fen, "lines": [line], "refunds": []}
 
 
-def _order_figures(told, paid):
+def _order_figures(told: Mapping[str, Any], paid: Sequence[Record]) -> dict[str, int]:
     statuses = {"COMPLETED": 0, "REFUNDED": 0, "PARTLY_REFUNDED": 0, "CLOSED": len(told["orders"]) - len(paid)}
-    lists = {}
+    lists: dict[int, list[str]] = {}
     for order in paid:
         back = _refunded(order)
         statuses["COMPLETED" if not back else "REFUNDED" if back == order["fen"] else "PARTLY_REFUNDED"] += 1
@@ -208,8 +216,12 @@ def _order_figures(told, paid):
     }
 
 
-def _attribution_figures(paid, relations, touches):
-    by_code, by_staff, rows, paid_alerts, refund_alerts = {}, {}, [], 0, 0
+def _attribution_figures(
+    paid: Sequence[Record], relations: Mapping[int, list[Record]], touches: Mapping[int, list[Record]]
+) -> dict[str, int]:
+    by_code: dict[int | None, int] = {}
+    by_staff: dict[str, int] = {}
+    rows, paid_alerts, refund_alerts = [], 0, 0
     for order in paid:
         userid = _employee(relations.get(order["buyer"], ()), order["paid_at"])
         code = _code(touches.get(order["buyer"], ()), order["paid_at"])
@@ -231,7 +243,7 @@ def _attribution_figures(paid, relations, touches):
     return found
 
 
-def _line_rows(order):
+def _line_rows(order: Record) -> Iterator[str]:
     for line in order["lines"]:
         yield f"{order['id']}/{line['id']}/{line['sku']}/{line['fen']}"
     for refund in order["refunds"]:
@@ -239,41 +251,43 @@ def _line_rows(order):
         yield f"{order['id']}/{refund['id']}/{refund['fen']}/{of_line}"
 
 
-def _refunded(order):
+def _refunded(order: Record) -> int:
     return sum(refund["fen"] for refund in order["refunds"])
 
 
-def _employee(relations, at):
+def _employee(relations: Iterable[Record], at: datetime) -> str:
     """Of those who follow the buyer at that moment the one added last; on a tie the first by userid."""
     alive = [one for one in relations if one["added_at"] <= at and (one["ended_at"] is None or at < one["ended_at"])]
-    return min(alive, key=lambda one: (-one["added_at"].timestamp(), one["userid"]))["userid"] if alive else ""
+    last = min(alive, key=lambda one: (-one["added_at"].timestamp(), one["userid"]), default={"userid": ""})
+    return str(last["userid"])
 
 
-def _code(touches, at):
+def _code(touches: Iterable[Record], at: datetime) -> int | None:
     """Of the last add at or before that moment, up to the end of the 90th business day after it."""
     before = [touch for touch in touches if touch["at"] <= at]
     last = max(before, key=lambda touch: touch["at"], default=None)
     if last is None or at.date() > last["at"].date() + timedelta(days=WINDOW_DAYS):
         return None
-    return last["code"]
+    code: int | None = last["code"]
+    return code
 
 
-def _grouped(rows):
-    found = {}
+def _grouped(rows: Iterable[Record]) -> dict[int, list[Record]]:
+    found: dict[int, list[Record]] = {}
     for row in rows:
         found.setdefault(row["buyer"], []).append(row)
     return found
 
 
-def _digest(lines):
+def _digest(lines: Iterable[str]) -> int:
     return int(hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12], 16)
 
 
-def _guide(number):
+def _guide(number: int) -> str:
     return f"guide_{number % 200:03d}"
 
 
-def _on(day, hour):
+def _on(day: date, hour: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=SHANGHAI)
 
 

@@ -42,7 +42,7 @@ class Result:
     @property
     def disturbed(self) -> bool:
         least = LEAST_DISTURBED * self.replay["total"]
-        return self.replay["duplicated"] >= least and self.replay["reordered"] >= least
+        return all(self.replay[what] >= least for what in ("duplicated", "reordered"))
 
     @property
     def ok(self) -> bool:
@@ -130,7 +130,7 @@ async def replay(
 
 def ask_referee(log: Path, today: str, buyers: int, without: Sequence[str] = ()) -> dict[str, int]:
     script = Path(__file__).with_name("referee.py")
-    arguments = [log, today, str(buyers), ",".join(without)]
+    arguments = [str(log), today, str(buyers), ",".join(without)]
     done = subprocess.run([sys.executable, "-I", script, *arguments], capture_output=True, text=True, check=True)
     figures: dict[str, int] = json.loads(done.stdout)
     return figures

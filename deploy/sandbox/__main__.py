@@ -14,6 +14,7 @@ from deploy.sandbox.control import Control
 from deploy.sandbox.customers import Customers
 from deploy.sandbox.delivery import Courier
 from deploy.sandbox.faults import Faults
+from deploy.sandbox.pulse import Pulse
 from deploy.sandbox.sending import Sender
 from deploy.sandbox.shop_api import ShopApi
 from deploy.sandbox.sign_in import SignIn
@@ -33,6 +34,7 @@ def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path |
     SignIn(world).add_routes(app)
     Customers(world, faults, sender).add_routes(app)
     Control(world, faults, api, courier, sender).add_routes(app)
+    Pulse().watch(app)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")

@@ -48,11 +48,13 @@ class Delivery:
 class Courier:
     """All deliveries of this sandbox. `log` keeps every one for the tests to look at.
 
-    The gateways take turns, attempt by attempt, as behind a load balancer that does not look who is well.
+    The gateways take turns, as behind a load balancer that does not look who is well; a message that failed at one of
+    them goes to the next.
     """
 
     def __init__(self, gateways: list[str], faults: Faults) -> None:
-        self._gateways = itertools.cycle(gateways)
+        self._gateways = gateways
+        self._turns = itertools.count()
         self._faults = faults
         self.log: list[Delivery] = []
         self._session: aiohttp.ClientSession | None = None
@@ -60,15 +62,16 @@ class Courier:
     async def send(self, delivery: Delivery) -> bool:
         """Attempts until acknowledged or given up."""
         self.log.append(delivery)
-        pauses = delivery.pauses
+        pauses, turn = delivery.pauses, next(self._turns)
         if delivery.kind == "wecom":
             pauses = pauses[: max(0, self._faults.attempts - 1)]
         for pause in (0.0, *pauses):
             if pause:
                 await asyncio.sleep(pause)
             query, body, headers = delivery.sign(delivery.attempts)
+            gateway = self._gateways[(turn + delivery.attempts) % len(self._gateways)]
             delivery.attempts += 1
-            status, text = await self._post(next(self._gateways) + delivery.path + query, body, headers)
+            status, text = await self._post(gateway + delivery.path + query, body, headers)
             delivery.statuses.append(status)
             if status == 200 and (delivery.kind == "wecom" or "success" in text):
                 delivery.status = "delivered"

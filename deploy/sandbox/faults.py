@@ -40,7 +40,6 @@ class Faults:
     hour_block_seconds: float = 3600.0
     calls_at_once: int = 40
     former_userid_seconds: float = 60.0
-    shop_tells_unasked: float = 0.0
     random: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def change(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +66,5 @@ SETTINGS = frozenset(
     (
         "seed", "delay_seconds", "slow_seconds", "attempts", "calls_per_minute", "calls_per_hour",
         "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds",
-        "shop_tells_unasked",
     )
 )  # fmt: skip

@@ -61,8 +61,7 @@ class ShopApi:
             if until < time.time():
                 return web.json_response({"gw_err_resp": {"err_code": 4203, "err_msg": "invalid token"}})
             try:
-                usual = OFFICIAL_ACCOUNT if self._faults.shop_tells_unasked else PHONE_ACCOUNT
-                kinds = [int(kind) for kind in body.get("result_type_list") or [usual]]
+                kinds = [int(kind) for kind in body.get("result_type_list") or [PHONE_ACCOUNT]]
             except (TypeError, ValueError):
                 answer = {"code": 1002, "success": False, "message": "result_type_list is wrong", "data": None}
                 return web.json_response(answer)

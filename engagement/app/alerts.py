@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -16,13 +16,13 @@ from chassis.kernel.corps import Corps
 from chassis.kernel.renames import known_as, onward
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
-from chassis.pool import Row
+from chassis.pool import Connection, Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from engagement.db import alerts as db
-from engagement.db import names
+from engagement.db import channels, names
 from engagement.domain import alerts as domain
-from engagement.domain.alerts import LOW, Details, OrderPaid
+from engagement.domain.alerts import LOW, Details, FriendAdded, OrderPaid
 
 KIND = "app_message"
 # More than fit into one message; the rest goes with the next.
@@ -64,11 +64,16 @@ async def take(tx: Tx, alerted: Iterable[Alerted], gather: timedelta, fresh: tim
     is only kept."""
     now, alerted = datetime.now(UTC), list(alerted)
     renames = await onward(tx.connection, [(one.corp_id, one.userid) for one in alerted])
+    present = {
+        (one.corp_id, one.alert_id): known_as(one.userid, one.at - domain.TOLD_LATE, renames.get(one.corp_id, ()))
+        for one in alerted
+    }
     rows = {
         (one.corp_id, one.alert_id): {
             "corp_id": one.corp_id,
             "alert_id": one.alert_id,
-            "userid": known_as(one.userid, one.at - domain.TOLD_LATE, renames.get(one.corp_id, ())),
+            "userid": present[one.corp_id, one.alert_id],
+            "said_userid": one.userid if one.userid != present[one.corp_id, one.alert_id] else None,
             "kind": domain.KINDS[type(one.details)],
             "cause": one.cause,
             "contact_id": one.contact_id,
@@ -95,13 +100,23 @@ def _first_status(alerted: Alerted, oldest: datetime) -> str:
     return "OPEN" if isinstance(alerted.details, OrderPaid) else "WAITING"
 
 
-def alert_of(row: Row, customer_name: str | None) -> domain.Alert:
-    """What an alert's row tells; a row of the release before has an order's columns only."""
+async def channel_names(connection: Connection, corp_id: str, rows: Iterable[Row]) -> Mapping[str, str]:
+    """Channel → name, for the channels that these alerts of a corp tell of."""
+    details = [json.loads(row["details"]) for row in rows if row["kind"] == domain.KINDS[FriendAdded]]
+    return await channels.names_of(connection, corp_id, (one["channel_id"] for one in details))
+
+
+def alert_of(row: Row, customer_name: str | None, channels_called: Mapping[str, str]) -> domain.Alert:
+    """What an alert's row tells; a row of the release before has an order's columns only.
+
+    `channels_called`: `channel_names` of rows with this one among them.
+    """
     if row["details"] is None:
         paid = OrderPaid(row["mall_id"], row["order_id"], row["amount_fen"], "CNY")
         return domain.Alert(row["alert_id"], customer_name, paid, "THANK")
     details = domain.from_json(row["kind"], json.loads(row["details"]))
-    return domain.Alert(row["alert_id"], customer_name, details, row["next_step"])
+    channel = channels_called.get(details.channel_id) if isinstance(details, FriendAdded) else None
+    return domain.Alert(row["alert_id"], customer_name, details, row["next_step"], channel)
 
 
 def zone_of(corps: Corps, corp_id: str) -> ZoneInfo:
@@ -160,7 +175,8 @@ class AlertMessages:
         """The message, its words fixed before the call, and its id."""
         sealed = await names.sealed_contact(tx.connection, corp_id, [row["contact_id"] for row in rows])
         named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
-        alerts = [alert_of(row, named.get(row["contact_id"])) for row in rows]
+        called = await channel_names(tx.connection, corp_id, rows)
+        alerts = [alert_of(row, named.get(row["contact_id"]), called) for row in rows]
         content, inside = domain.compose(alerts, zone_of(self._corps, corp_id))
         message_id = str(uuid7())
         await db.begin_message(

@@ -14,6 +14,7 @@ from liquid.exceptions import LiquidError
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound
 from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.renames import known_as, onward
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
@@ -35,6 +36,7 @@ from engagement.domain.welcomes import (
 
 KIND = "welcome"
 RETRY = timedelta(milliseconds=500)
+ENDED_AT_ONCE = 500
 
 
 class Welcomer(Protocol):
@@ -70,10 +72,9 @@ async def plan(
     """One row per code and one welcome per add: the first of an add's codes that came is used, the others are kept
     for when it is refused. A welcome waits up to `patience` for the customer's name, if its rule wants that."""
     wanted: dict[db.Key, Acquired] = {}
-    for one in acquired:
-        if one.sealed_welcome_code:
-            code = sealer.open(one.corp_id, one.sealed_welcome_code)
-            wanted.setdefault((one.corp_id, identifiers.id_of(one.corp_id, "welcome_code", code)), one)
+    for one in await _renamed(tx, [one for one in acquired if one.sealed_welcome_code]):
+        code = sealer.open(one.corp_id, one.sealed_welcome_code)
+        wanted.setdefault((one.corp_id, identifiers.id_of(one.corp_id, "welcome_code", code)), one)
     if not wanted:
         return
     contacts = sorted({(one.corp_id, one.contact_id) for one in wanted.values()})
@@ -117,6 +118,14 @@ async def plan(
         await scheduled.schedule_once(tx.connection, KIND, [job for job in jobs if (job.corp_id, job.key) in new])
 
 
+async def _renamed(tx: Tx, acquired: Sequence[Acquired]) -> list[Acquired]:
+    """Each with the present userid of its member."""
+    if not acquired:
+        return []
+    renames = await onward(tx.connection, [(one.corp_id, one.userid) for one in acquired])
+    return [replace(one, userid=known_as(one.userid, one.added_at, renames.get(one.corp_id, ()))) for one in acquired]
+
+
 def _first_status(rule: Row | None, is_late: bool, siblings: Sequence[Sibling]) -> str:
     if any(sibling.was_welcomed for sibling in siblings) or (siblings and rule is None):
         return "ANOTHER_CODE"
@@ -142,14 +151,21 @@ class Sending:
     errcode: int | None = None
     ended_at: datetime | None = None
     again: bool = False
-    # WeCom's answer says that this call sent nothing.
+    # Surely nothing was sent: WeCom's answer says so, or the call was never made.
     without_effect: bool = False
 
     @property
     def may_have_been_sent(self) -> bool:
         """True when an earlier call may have had its effect: it was cut off, or its answer does not say."""
         assert self.row is not None, "asked of what is called only"
+        # The release before counts every attempt, and those without effect in the welcome's row.
         return self.claim.attempts - 1 > int(self.row["calls_without_effect"])
+
+
+async def end_given_up(outbox: Outbox) -> int:
+    """Ends welcomes whose jobs have ended without an outcome, as dead letters do; returns how many."""
+    async with outbox.transaction() as tx:
+        return await db.fail_given_up(tx.connection, KIND, ENDED_AT_ONCE)
 
 
 class Welcomes:
@@ -161,6 +177,8 @@ class Welcomes:
     async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Sending]:
         async with self._outbox.pool.acquire() as connection:
             rows = await db.open_of(connection, [(claim.corp_id, claim.key) for claim in claims])
+            # Their dead letters were replayed.
+            await db.reopen(connection, [key for key, row in rows.items() if row["status"] == "FAILED"])
             rules = await rules_db.of_corps(connection, [claim.corp_id for claim in claims])
         found, ended = [], []
         for claim in claims:
@@ -196,8 +214,8 @@ class Welcomes:
         corp_id, seconds = item.claim.corp_id, min(scheduled.CALL_SECONDS, left)
         try:
             await self._welcomer.send(corp_id, item.code, item.text, item.link, seconds, item.row["agent_id"])
-        except WeComAway:
-            return replace(item, again=True)
+        except WeComAway as away:
+            return replace(item, again=True, without_effect=not away.sent)
         except WeComError as error:
             if error.passing:
                 without_effect = error.api == "gettoken" or is_certain(error.errcode)
@@ -230,10 +248,9 @@ class Welcomes:
                     if item.status != "ENDED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
             )
-            again = [item for item in outcomes if item.again]
-            without_effect = [(item.claim.corp_id, item.claim.key) for item in again if item.without_effect]
-            await db.count_without_effect(tx.connection, without_effect)
-            await scheduled.postpone(tx.connection, KIND, [(item.claim, retry_at) for item in again])
+            for counted in (True, False):
+                again = [(item.claim, retry_at) for item in outcomes if item.again and item.without_effect != counted]
+                await scheduled.postpone(tx.connection, KIND, again, counted=counted)
             if failed:
                 await self._try_another_code(tx, failed)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 
 
@@ -23,24 +22,12 @@ class Wanted:
     before_at: datetime | None
     before_id: str
     limit: int
+    undelivered: bool = False
 
 
-async def visible(connection: Connection, corp_id: str, me: str) -> list[str]:
-    """The members whose alerts `me` sees, themselves among them."""
-    rows = await connection.fetch(
-        f"""
-        select distinct v.userid
-        from {visible_staff("staff_places", "$1", "$2::text")} as v (userid)
-        """,
-        corp_id,
-        me,
-    )
-    return [row["userid"] for row in rows]
-
-
-def _newest(groups: str, is_theirs: str) -> str:
+def _newest(groups: str, is_theirs: str, statuses: str) -> str:
     """SQL: a page of each group of alerts, and of all those the newest. `groups` lists them; `is_theirs` tells
-    whether an alert is in one."""
+    whether an alert is in one, `statuses` whether its status is wanted."""
     return f"""
         with newest as (
             select page.*
@@ -50,6 +37,7 @@ def _newest(groups: str, is_theirs: str) -> str:
                 from alerts
                 where corp_id = $1
                   and {is_theirs}
+                  and {statuses}
                   and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
                   and at >= coalesce($5::timestamptz, '-infinity')
                   and at < coalesce($6::timestamptz, 'infinity')
@@ -59,22 +47,24 @@ def _newest(groups: str, is_theirs: str) -> str:
             order by at desc, alert_id desc
             limit $7
         )
-        select newest.*, c.sealed_name
+        select newest.*, c.sealed_name, m.errcode
         from newest
+        left join app_messages m on (m.corp_id, m.message_id) = (newest.corp_id, newest.message_id)
         left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
         order by newest.at desc, newest.alert_id desc
     """
 
 
 # Each kind is a group; of some members' alerts, each kind of each recipient.
-OF_CORP = _newest(
-    "unnest($2::text[]) as wanted (kind)",
-    "kind = wanted.kind",
-)
-OF_STAFF = _newest(
+_CORP = ("unnest($2::text[]) as wanted (kind)", "kind = wanted.kind")
+_STAFF = (
     "unnest($8::text[]) as whose (userid) cross join unnest($2::text[]) as wanted (kind)",
     "userid = whose.userid and kind = wanted.kind",
 )
+OF_CORP, OF_STAFF = _newest(*_CORP, "true"), _newest(*_STAFF, "true")
+# As the indexes of those say it.
+_UNDELIVERED = "status in ('REFUSED', 'EXPIRED')"
+UNDELIVERED_OF_CORP, UNDELIVERED_OF_STAFF = _newest(*_CORP, _UNDELIVERED), _newest(*_STAFF, _UNDELIVERED)
 
 
 async def newest(connection: Connection, corp_id: str, wanted: Wanted) -> Sequence[Row]:
@@ -89,7 +79,9 @@ async def newest(connection: Connection, corp_id: str, wanted: Wanted) -> Sequen
         wanted.limit,
     )
     if wanted.userids is None:
-        rows: Sequence[Row] = await connection.fetch(OF_CORP, *arguments)
+        query = UNDELIVERED_OF_CORP if wanted.undelivered else OF_CORP
+        rows: Sequence[Row] = await connection.fetch(query, *arguments)
     else:
-        rows = await connection.fetch(OF_STAFF, *arguments, sorted(wanted.userids))
+        query = UNDELIVERED_OF_STAFF if wanted.undelivered else OF_STAFF
+        rows = await connection.fetch(query, *arguments, sorted(wanted.userids))
     return rows

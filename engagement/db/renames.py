@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from chassis.pool import Connection, Row
+
+MOVE_WELCOMES = Path(__file__).with_name("move_welcomes.sql").read_text()
+MOVE_ALERTS = Path(__file__).with_name("move_alerts.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +24,8 @@ class Move:
 
 
 async def move_welcomes(connection: Connection, moves: Sequence[Move]) -> None:
-    """Those that are still to be sent."""
-    await connection.execute(
-        """
-        with moved as (
-            select w.corp_id, w.welcome_id, move.present
-            from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-                as move (corp_id, former, until, present)
-            join welcomes w on (w.corp_id, w.userid) = (move.corp_id, move.former)
-            where w.status = 'OPEN'
-              and coalesce(w.added_at, w.arrived_at) <= move.until
-            order by w.corp_id, w.welcome_id
-            for update of w
-        )
-        update welcomes w
-        set userid = moved.present
-        from moved
-        where (w.corp_id, w.welcome_id) = (moved.corp_id, moved.welcome_id)
-        """,
-        *_columns(moves),
-    )
+    """Of every status: lists show them to whom they are kept under."""
+    await connection.execute(MOVE_WELCOMES, *_columns(moves))
 
 
 async def copy_names(connection: Connection, moves: Sequence[Move]) -> None:
@@ -58,44 +44,29 @@ async def copy_names(connection: Connection, moves: Sequence[Move]) -> None:
     )
 
 
-async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
-    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones.
-
-    `seconds`: how much later than the rename something may have happened that is told under the former userid.
-    """
-    rows: Sequence[Row] = await connection.fetch(
+async def said_of(connection: Connection, members: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """(corp, userid) that alerts were stated for which lie under these members now, and are known to have moved."""
+    rows = await connection.fetch(
         """
-        with moved as (
-            -- The earliest rename that an alert is not later than is its own.
-            select a.corp_id, a.alert_id, (
-                select move.present
-                from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-                    as move (corp_id, former, until, present)
-                where (move.corp_id, move.former) = (a.corp_id, a.userid)
-                  and a.at <= move.until + make_interval(secs => $5)
-                order by move.until
-                limit 1
-            ) as present
-            from alerts a
-            where (a.corp_id, a.userid) in (select distinct * from unnest($1::text[], $2::text[]))
-              and not (a.status = 'OPEN' and a.message_id is not null)
-            order by a.corp_id, a.alert_id
-            for update of a
-        ),
-        done as (
-            update alerts a
-            set userid = moved.present
-            from moved
-            where (a.corp_id, a.alert_id) = (moved.corp_id, moved.alert_id) and moved.present is not null
-            returning a.corp_id, a.userid, a.status
-        )
-        select distinct corp_id, userid
-        from done
-        where status in ('OPEN', 'WAITING')
+        select distinct corp_id, said_userid
+        from alerts
+        where (corp_id, userid) in (select * from unnest($1::text[], $2::text[]))
+          and said_userid is not null
         """,
-        *_columns(moves),
-        seconds,
+        [corp_id for corp_id, _ in members],
+        [userid for _, userid in members],
     )
+    return {(row["corp_id"], row["said_userid"]) for row in rows}
+
+
+async def move_alerts(connection: Connection, moves: Sequence[Move], seconds: float) -> Sequence[Row]:
+    """All but those inside a message that is being sent; returns (corp, userid) of the unsent ones that moved.
+
+    Whom an alert was stated for decides, not whom it lies under: renames come in any order, and a userid that became
+    free is taken by somebody else. `seconds`: how much later than the rename something may have happened that is told
+    under the former userid.
+    """
+    rows: Sequence[Row] = await connection.fetch(MOVE_ALERTS, *_columns(moves), seconds)
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from chassis.pool import Connection, Row
@@ -14,6 +15,10 @@ COLUMNS = (
     *("corp_id", "welcome_id", "contact_id", "userid", "channel_id", "sealed_code", "agent_id"),
     *("added_at", "arrived_at", "deadline", "status"),
 )
+
+
+OPEN_ANOTHER_CODE = Path(__file__).with_name("open_another_code.sql").read_text()
+FAIL_GIVEN_UP = Path(__file__).with_name("fail_given_up.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,14 @@ async def expedite(connection: Connection, kind: str, contacts: Sequence[tuple[s
 
 
 async def open_of(connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
-    """Key → the welcome with both sealed names, if it is still open."""
+    """Key → the welcome with both sealed names, if it is still to be sent."""
     rows = await connection.fetch(
         """
         select w.*, c.sealed_name as customer_name, s.sealed_name as staff_name
         from welcomes w
         left join contacts c on (c.corp_id, c.contact_id) = (w.corp_id, w.contact_id)
         left join staff s on (s.corp_id, s.userid) = (w.corp_id, w.userid)
-        where w.status = 'OPEN'
+        where w.status in ('OPEN', 'FAILED')
           and (w.corp_id, w.welcome_id) in (select * from unnest($1::text[], $2::uuid[]))
         """,
         *zip(*keys, strict=True),
@@ -129,18 +134,25 @@ async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> 
         )
 
 
-async def count_without_effect(connection: Connection, keys: Iterable[Key]) -> None:
-    """One more call of each is known to have sent nothing."""
+async def reopen(connection: Connection, keys: Iterable[Key]) -> None:
+    """FAILED ones are to be sent after all."""
     ordered = sorted(keys)
     if ordered:
         await connection.execute(
             """
             update welcomes
-            set calls_without_effect = calls_without_effect + 1
-            where (corp_id, welcome_id) in (select * from unnest($1::text[], $2::uuid[]))
+            set status = 'OPEN', failure = null
+            where status = 'FAILED'
+              and (corp_id, welcome_id) in (select * from unnest($1::text[], $2::uuid[]))
             """,
             *zip(*ordered, strict=True),
         )
+
+
+async def fail_given_up(connection: Connection, kind: str, limit: int) -> int:
+    """OPEN ones that no job of the kind will send any more become FAILED, for the reason of the dead letter."""
+    status = await connection.execute(FAIL_GIVEN_UP, kind, limit)
+    return int(status.split()[-1])
 
 
 async def open_another_code(connection: Connection, adds: Iterable[Add], seconds: float) -> Sequence[Row]:
@@ -150,24 +162,7 @@ async def open_another_code(connection: Connection, adds: Iterable[Add], seconds
     """
     ordered = sorted(adds)
     rows: Sequence[Row] = await connection.fetch(
-        """
-        with another as (
-            select distinct on (failed.n) w.corp_id, w.welcome_id
-            from unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])
-                with ordinality as failed (corp_id, contact_id, userid, added_at, n)
-            join welcomes w on (w.corp_id, w.contact_id) = (failed.corp_id, failed.contact_id)
-            where w.userid = failed.userid
-              and w.status = 'ANOTHER_CODE'
-              and w.deadline > now()
-              and abs(extract(epoch from w.added_at - failed.added_at)) <= $5
-            order by failed.n, w.arrived_at, w.welcome_id
-        )
-        update welcomes w
-        set status = 'OPEN'
-        from another
-        where (w.corp_id, w.welcome_id) = (another.corp_id, another.welcome_id)
-        returning w.corp_id, w.welcome_id, w.deadline
-        """,
+        OPEN_ANOTHER_CODE,
         [add.corp_id for add in ordered],
         [add.contact_id for add in ordered],
         [add.userid for add in ordered],
@@ -188,6 +183,7 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
             count(*) filter (where status = 'OPEN') as open,
             count(*) filter (where status = 'WITHOUT_RULE') as without_rule,
             count(*) filter (where status = 'ANOTHER_CODE') as another_code,
+            count(*) filter (where status = 'FAILED') as failed,
             percentile_cont(array[0.5, 0.99, 1.0])
                 within group (order by extract(epoch from sent_at - arrived_at)::float8)
                 filter (where status = 'SENT') as latencies

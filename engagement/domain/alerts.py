@@ -69,6 +69,8 @@ class Alert:
     details: Details
     # A key of NEXT_STEPS, or anything else for none.
     next_step: str
+    # Of the channel that a friend came through; None while it is not known.
+    channel_name: str | None = None
 
 
 def to_json(details: Details) -> dict[str, Any]:
@@ -94,7 +96,9 @@ def sentence(alert: Alert, zone: tzinfo) -> str:
         case OrderRefunded() as refund:
             said = f"{who} 退款 {money(refund.refunded_amount, refund.currency)}，订单 {refund.order_id}"
         case FriendAdded(returning=returning):
-            said = f"{who} {'再次添加' if returning else '添加'}您为好友"
+            channel = " ".join((alert.channel_name or "").split())
+            through = f"通过「{channel}」" if channel else ""
+            said = f"{who} {through}{'再次添加' if returning else '添加'}您为好友"
         case FriendLost(added_at=added_at):
             since = f"（{added_at.astimezone(zone):%Y-%m-%d} 添加）" if added_at else ""
             said = f"{who} 不再是您的好友{since}"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
 from bihuan.engagement.v1 import alert_service_pb2 as pb
@@ -9,13 +9,12 @@ from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep
 
 from chassis import paging
-from chassis.errors import Invalid
 from chassis.kernel.caller import caller, masked
 from chassis.kernel.corps import Corps
 from chassis.moments import as_of, stamp
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
-from engagement.app.alerts import alert_of, zone_of
+from engagement.app.alerts import alert_of, channel_names, zone_of
 from engagement.db import alert_lists
 from engagement.db import alerts as db
 from engagement.domain.alerts import (
@@ -28,6 +27,7 @@ from engagement.domain.alerts import (
     OrderRefunded,
     sentence,
 )
+from engagement.rpc.lists import period, shown_members
 
 COUNTS = ("raised", "delivered", "refused", "expired", "open")
 
@@ -40,14 +40,9 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
         me = caller()
         page = paging.page(request.page_size, request.page_token)
         before_at, before_id, _ = paging.position(page.after) if page.after else (None, "", "")
-        since, until = _moment(request, "since"), _moment(request, "until")
-        if since and until and since >= until:
-            raise Invalid("PERIOD_EMPTY", field="until", expected="a time after since")
-        userids = [request.userid.strip().lower()] if request.userid else None
+        since, until = period(request)
         async with self._pool.acquire() as connection:
-            if me.confined_to is not None:
-                visible = await alert_lists.visible(connection, me.corp_id, me.confined_to)
-                userids = visible if userids is None else sorted(set(userids) & set(visible))
+            userids = await shown_members(connection, me, request.userid)
             rows = await alert_lists.newest(
                 connection,
                 me.corp_id,
@@ -59,10 +54,12 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
                     before_at=before_at,
                     before_id=before_id,
                     limit=page.size,
+                    undelivered=request.undelivered,
                 ),
             )
+            called = await channel_names(connection, me.corp_id, rows)
         return pb.ListAlertsResponse(
-            alerts=[self._alert(row, names=me.sees_names) for row in rows],
+            alerts=[self._alert(row, called, names=me.sees_names) for row in rows],
             next_page_token=page.next_token([json.dumps([row["at"].isoformat(), row["alert_id"], ""]) for row in rows]),
         )
 
@@ -86,9 +83,9 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
             ],
         )
 
-    def _alert(self, row: Row, *, names: bool) -> pb.Alert:
+    def _alert(self, row: Row, called: Mapping[str, str], *, names: bool) -> pb.Alert:
         name = self._sealer.open(row["corp_id"], row["sealed_name"]) if row["sealed_name"] else None
-        alert = alert_of(row, masked(name) if name and not names else name)
+        alert = alert_of(row, masked(name) if name and not names else name, called)
         return pb.Alert(
             alert_id=row["alert_id"],
             userid=row["userid"],
@@ -102,6 +99,7 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
             sentence=sentence(alert, zone_of(self._corps, row["corp_id"])),
             status=pb.AlertStatus.Value("ALERT_STATUS_" + row["status"].replace("WAITING", "OPEN")),
             delivered_at=stamp(row["delivered_at"]),
+            errcode=row["errcode"] or 0,
             **_details(alert.details),
         )
 
@@ -126,7 +124,3 @@ def _details(details: Details) -> dict[str, Any]:
             return {"friend_added": {"channel_id": details.channel_id, "returning": details.returning}}
         case FriendLost():
             return {"friend_lost": {"added_at": stamp(details.added_at)} if details.added_at else {}}
-
-
-def _moment(request: pb.ListAlertsRequest, field: str) -> datetime | None:
-    return getattr(request, field).ToDatetime(UTC) if request.HasField(field) else None  # type: ignore[arg-type]

@@ -17,15 +17,18 @@ from chassis.kernel.caller import caller
 from chassis.moments import as_of
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
+from chassis.sealing import Sealer
 from engagement.app import rules
 from engagement.db import rules as db
 from engagement.db import welcomes
 from engagement.domain import templates
+from engagement.rpc.welcome_lists import WelcomeLists
 
 
 class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
-    def __init__(self, outbox: Outbox, once: IdempotentRequests) -> None:
+    def __init__(self, outbox: Outbox, once: IdempotentRequests, sealer: Sealer) -> None:
         self._outbox, self._pool, self._once = outbox, outbox.pool, once
+        self._lists = WelcomeLists(outbox.pool, sealer)
 
     async def CreateWelcomeRule(
         self, request: pb.CreateWelcomeRuleRequest, context: Any
@@ -89,6 +92,9 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
                 raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
         return pb.DeleteWelcomeRuleResponse()
 
+    async def ListWelcomes(self, request: pb.ListWelcomesRequest, context: Any) -> pb.ListWelcomesResponse:
+        return await self._lists.answer(request)
+
     async def GetWelcomeFigures(
         self, request: pb.GetWelcomeFiguresRequest, context: Any
     ) -> pb.GetWelcomeFiguresResponse:
@@ -102,6 +108,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
             without_rule=row["without_rule"],
             open=row["open"],
             another_code=row["another_code"],
+            failed=row["failed"],
         )
         if row["latencies"]:
             p50, p99, most = (_duration(seconds) for seconds in row["latencies"])

@@ -16,8 +16,9 @@ from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers, normalise
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Connection, Row
-from identity.app.customers import Neighbourhood, judge, read_neighbourhood
-from identity.db import edges, identifiers
+from identity.app.customers import judge
+from identity.app.neighbourhoods import Neighbourhood, read_neighbourhood
+from identity.db import edges
 from identity.db import policies as db
 from identity.domain.customers import CROWD, Partition
 from identity.domain.policies import Policies, Policy
@@ -153,8 +154,8 @@ async def _effect_of(connection: Connection, corp_id: str, policy: Policy, now: 
         ids, last = await db.affected(connection, corp_id, policy, after, LOOKED_AT_ONCE)
         fresh = [one for one in ids if one not in seen]
         for start in range(0, len(fresh), JUDGED_AT_ONCE):
-            wanted = await edges.reachable(connection, corp_id, fresh[start : start + JUDGED_AT_ONCE])
-            rows = await identifiers.read_identifiers(connection, corp_id, [one for one in wanted if one not in seen])
+            found = await edges.connected(connection, corp_id, fresh[start : start + JUDGED_AT_ONCE])
+            rows = {one: row for one, row in found.items() if one not in seen}
             seen.update(rows)
             effect = _add(effect, await read_neighbourhood(connection, corp_id, rows), now, then)
         if last is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chassis import scheduled
+from chassis import dead_letters, scheduled
 from chassis.kernel.renames import Rename, known_as
 from chassis.outbox import Outbox, Tx
 from identity.app import facts, relations
@@ -53,7 +53,8 @@ async def rename(tx: Tx, news: Iterable[RenameNews]) -> list[RenameNews]:
                 refused[one.corp_id, one.fact_id] = one
             continue
         await db.accept(tx.connection, one.corp_id, one.rename)
-        await db.close_dead_letter(tx.connection, one.corp_id, DURABLE, one.fact_id)
+        # The fact that was refused has had its effect after all.
+        await dead_letters.close(tx.connection, one.corp_id, DURABLE, [one.fact_id], "RESOLVED")
         refused.pop((one.corp_id, one.fact_id), None)
         await _apply(tx, one)
         waiting += await _refused_before(tx, one)

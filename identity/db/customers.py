@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
@@ -93,50 +92,6 @@ where c.corp_id = $1
 order by c.customer_id desc
 limit $3
 """
-
-
-async def save(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
-    """Customer → when the first of its identifiers was first seen."""
-    ids = sorted(created)
-    await connection.execute(
-        """
-        insert into customers (corp_id, customer_id, created_at)
-        select $1, *
-        from unnest($2::uuid[], $3::timestamptz[])
-        on conflict (corp_id, customer_id) do update
-        set created_at = excluded.created_at
-        """,
-        corp_id,
-        ids,
-        [created[one] for one in ids],
-    )
-
-
-async def age(connection: Connection, corp_id: str, created: Mapping[str, datetime]) -> None:
-    """Customer → an earlier time at which one of its identifiers was seen. The caller holds those identifiers."""
-    ids = sorted(created)
-    await connection.execute(
-        """
-        with held as (
-            select customer_id
-            from customers
-            where corp_id = $1
-              and customer_id = any($2::uuid[])
-            order by customer_id
-            for update
-        )
-        update customers c
-        set created_at = t.at
-        from unnest($2::uuid[], $3::timestamptz[]) as t(customer_id, at)
-        join held using (customer_id)
-        where c.corp_id = $1
-          and c.customer_id = t.customer_id
-          and t.at < c.created_at
-        """,
-        corp_id,
-        ids,
-        [created[one] for one in ids],
-    )
 
 
 async def merge(connection: Connection, corp_id: str, into: Mapping[str, str]) -> None:

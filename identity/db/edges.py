@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis.pool import Connection, Row
 from identity.domain.customers import CROWD, Edge, Pair
+
+# It passes through refused edges: who is refused depends on who else is there, so that the whole neighbourhood decides.
+# Each step goes to the index by row, which the lateral with its offset leaves the planner no choice about: it cannot
+# guess how far a walk goes, and a wrong guess reads all edges of the corp.
+CONNECTED = """
+with recursive reach (id) as (
+    select unnest($2::uuid[])
+    union
+    select step.to_id
+    from reach r
+    cross join lateral (
+        select to_id
+        from edges
+        where corp_id = $1
+          and from_id = r.id
+          and revoked_at is null
+        offset 0
+    ) step
+    -- A crowd is quarantined, and has more links than are looked at.
+    where (
+        select not i.quarantined or (
+            select count(*)
+            from (select from edges e where e.corp_id = $1 and e.from_id = r.id limit $3 + 1) counted
+        ) <= $3
+        from identifiers i
+        where i.corp_id = $1
+          and i.identifier_id = r.id
+    )
+)
+select i.identifier_id::text, i.kind, i.customer_id::text, i.quarantined, i.first_seen
+from identifiers i
+where i.corp_id = $1
+  and i.identifier_id = any(array(select id from reach))
+order by i.identifier_id
+"""
+LOCKED = f"{CONNECTED} for update of i"
+
+# What links_of tells of.
+EDGE, APART, REFUSED = "edge", "apart", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +61,15 @@ class Said:
 
 
 async def known_edges(connection: Connection, corp_id: str, pairs: Iterable[Pair], source: str) -> dict[Pair, Row]:
-    """Those that are known: at; `said` whether this source has said so; `doubted` whether some evidence is revoked."""
+    """Those that are known: the earliest word of this source in said_at and fact_id, null when it has not said so;
+    `doubted` whether some evidence is revoked."""
     wanted = sorted(pairs)
     rows = await connection.fetch(
         """
-        select e.from_id, e.to_id, e.at,
-            e.source = $4 or exists (
-                select
-                from edge_evidence v
-                where (v.corp_id, v.a_id, v.b_id, v.source) = ($1, e.from_id, e.to_id, $4)
-            ) as said,
+        select e.from_id::text, e.to_id::text,
+            -- What the release before wrote has no evidence but itself.
+            coalesce(own.at, case when e.source = $4 then e.at end) as said_at,
+            coalesce(own.fact_id, '') as fact_id,
             exists (
                 select
                 from edge_evidence v
@@ -39,6 +77,7 @@ async def known_edges(connection: Connection, corp_id: str, pairs: Iterable[Pair
                   and v.revoked_at is not null
             ) as doubted
         from edges e
+        left join edge_evidence own on (own.corp_id, own.a_id, own.b_id, own.source) = ($1, e.from_id, e.to_id, $4)
         where e.corp_id = $1
           and (e.from_id, e.to_id) in (select * from unnest($2::uuid[], $3::uuid[]))
         """,
@@ -50,48 +89,13 @@ async def known_edges(connection: Connection, corp_id: str, pairs: Iterable[Pair
     return {(row["from_id"], row["to_id"]): row for row in rows}
 
 
-async def reachable(connection: Connection, corp_id: str, ids: Iterable[str]) -> list[str]:
-    """The identifiers and all that edges connect them to, not passing through crowds; sorted.
-
-    It passes through refused edges: who is refused depends on who else is there, so that the whole neighbourhood
-    decides. Each step goes to the index by row, which the lateral with its offset leaves the planner no choice about:
-    it cannot guess how far a walk goes, and a wrong guess reads all edges of the corp.
-    """
-    rows = await connection.fetch(
-        """
-        with recursive reach (id) as (
-            select unnest($2::uuid[])
-            union
-            select step.to_id
-            from reach r
-            cross join lateral (
-                select to_id
-                from edges
-                where corp_id = $1
-                  and from_id = r.id
-                  and revoked_at is null
-                offset 0
-            ) step
-            -- A crowd is quarantined, and has more links than are looked at.
-            where (
-                select not i.quarantined or (
-                    select count(*)
-                    from (select from edges e where e.corp_id = $1 and e.from_id = r.id limit $3 + 1) counted
-                ) <= $3
-                from identifiers i
-                where i.corp_id = $1
-                  and i.identifier_id = r.id
-            )
-        )
-        select id
-        from reach
-        order by id
-        """,
-        corp_id,
-        sorted(ids),
-        CROWD,
-    )
-    return [row["id"] for row in rows]
+async def connected(
+    connection: Connection, corp_id: str, ids: Iterable[str], *, locked: bool = False
+) -> dict[str, Row]:
+    """The identifiers and all that edges connect them to, not passing through crowds: kind, customer_id, quarantined
+    and first_seen of each. Under `locked` their rows are locked, in the order of their ids."""
+    rows = await connection.fetch(LOCKED if locked else CONNECTED, corp_id, sorted(ids), CROWD)
+    return {row["identifier_id"]: row for row in rows}
 
 
 async def crowds(connection: Connection, corp_id: str, ids: Sequence[str]) -> set[str]:
@@ -146,52 +150,37 @@ async def add_edges(connection: Connection, corp_id: str, said: Iterable[Said], 
     )
 
 
-async def links_of(connection: Connection, corp_id: str, ids: Sequence[str]) -> Sequence[Row]:
-    """from_id, to_id, at and is_revoked of every edge that begins at one of the identifiers, wherever it leads; each
-    edge lies both ways. And, with is_apart, pairs that are declared to be two people, one way."""
+async def links_of(
+    connection: Connection, corp_id: str, ids: Sequence[str], with_crowds: Sequence[str]
+) -> Sequence[Row]:
+    """What is said of the identifiers, as `what`: every EDGE that begins at one of them, wherever it leads (each edge
+    lies both ways), with its time; pairs declared APART, one way; edges REFUSED so far, one way, with their reason,
+    those of crowds too. Each row tells whether the corp has policies of its own."""
+    if not with_crowds:
+        return ()
     rows: Sequence[Row] = await connection.fetch(
         """
-        select from_id, to_id, at, revoked_at is not null as is_revoked, false as is_apart
-        from edges
-        where corp_id = $1
-          and from_id = any($2::uuid[])
-        union all
-        select a_id, b_id, declared_at, false, true
-        from separations
-        where corp_id = $1
-          and a_id = any($2::uuid[])
-          and undone_at is null
+        select links.*, exists (select from identifier_policies p where p.corp_id = $1) as has_policies
+        from (
+            select 'edge' as what, from_id::text, to_id::text, at, revoked_at is not null as is_revoked, '' as reason
+            from edges
+            where corp_id = $1
+              and from_id = any($2::uuid[])
+            union all
+            select 'apart', a_id::text, b_id::text, declared_at, false, ''
+            from separations
+            where corp_id = $1
+              and a_id = any($2::uuid[])
+              and undone_at is null
+            union all
+            select 'refused', from_id::text, to_id::text, null, false, reason
+            from conflicts
+            where corp_id = $1
+              and from_id = any($3::uuid[])
+        ) links
         """,
         corp_id,
         ids,
+        with_crowds,
     )
     return rows
-
-
-async def replace_conflicts(
-    connection: Connection, corp_id: str, ids: Sequence[str], refused: Mapping[Edge, str]
-) -> None:
-    """The refused edges among the identifiers from now on, each with its reason."""
-    await connection.execute(
-        """
-        delete from conflicts
-        where corp_id = $1
-          and from_id = any($2::uuid[])
-          and to_id = any($2::uuid[])
-        """,
-        corp_id,
-        ids,
-    )
-    ordered = sorted(refused)
-    if ordered:
-        await connection.execute(
-            """
-            insert into conflicts (corp_id, from_id, to_id, reason)
-            select $1, *
-            from unnest($2::uuid[], $3::uuid[], $4::text[])
-            """,
-            corp_id,
-            [edge.a for edge in ordered],
-            [edge.b for edge in ordered],
-            [refused[edge] for edge in ordered],
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,21 +11,30 @@ from chassis.pool import Connection, Row
 
 @dataclass(frozen=True, slots=True)
 class NewIdentifier:
-    """A row to add; `customer_id` None: it waits, locked, for its customer."""
+    """A row to add, with the customer that it will most likely have."""
 
     identifier_id: str
     kind: str
     scope: str
     sealed: bytes
     first_seen: datetime
-    customer_id: str | None
+    customer_id: str
+    # The customer's id was made for it and what is linked to it: nobody has it yet.
+    is_made: bool
+    # It is a customer of its own, who is added with it.
+    is_alone: bool
+
+    @property
+    def row(self) -> Row:
+        """As those who hold it read it."""
+        return {"kind": self.kind, "customer_id": self.customer_id, "quarantined": False, "first_seen": self.first_seen}
 
 
-async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, datetime]:
-    """Those of the identifiers that are known → when they were first seen."""
+async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """Those of the identifiers that are known: first_seen and customer_id."""
     rows = await connection.fetch(
         """
-        select identifier_id, first_seen
+        select identifier_id::text, first_seen, customer_id::text
         from identifiers
         where corp_id = $1
           and identifier_id = any($2::uuid[])
@@ -33,30 +42,35 @@ async def known_identifiers(connection: Connection, corp_id: str, ids: Sequence[
         corp_id,
         ids,
     )
-    return {row["identifier_id"]: row["first_seen"] for row in rows}
+    return {row["identifier_id"]: row for row in rows}
 
 
-async def add_identifiers(connection: Connection, corp_id: str, new: Iterable[NewIdentifier]) -> list[str]:
-    """Adds them, and the customers that some have. Returns those that were not there, sorted."""
+async def add_identifiers(connection: Connection, corp_id: str, new: Iterable[NewIdentifier]) -> dict[str, int]:
+    """Adds them. Returns those that were not there, each with a version for the statement of whose it is."""
     ordered = sorted(new, key=lambda one: one.identifier_id)
     rows = await connection.fetch(
         """
-        with added as (
+        with new as (
+            select *
+            from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::uuid[], $8::boolean[])
+                as t (identifier_id, kind, scope, sealed, first_seen, customer_id, is_alone)
+        ),
+        added as (
             insert into identifiers (corp_id, identifier_id, kind, scope, sealed, first_seen, customer_id)
-            select $1, *
-            from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::uuid[])
+            select $1, identifier_id, kind, scope, sealed, first_seen, customer_id
+            from new
             on conflict do nothing
-            returning corp_id, identifier_id, first_seen, customer_id
+            returning identifier_id
         ),
         made as (
             insert into customers (corp_id, customer_id, created_at)
-            select corp_id, customer_id, first_seen
+            select $1, customer_id, first_seen
             from added
-            where customer_id is not null
+            join new using (identifier_id)
+            where is_alone
         )
-        select identifier_id
+        select identifier_id::text, nextval('assignment_versions') as version
         from added
-        order by identifier_id
         """,
         corp_id,
         [one.identifier_id for one in ordered],
@@ -65,8 +79,9 @@ async def add_identifiers(connection: Connection, corp_id: str, new: Iterable[Ne
         [one.sealed for one in ordered],
         [one.first_seen for one in ordered],
         [one.customer_id for one in ordered],
+        [one.is_alone for one in ordered],
     )
-    return [row["identifier_id"] for row in rows]
+    return {row["identifier_id"]: row["version"] for row in rows}
 
 
 async def lock_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
@@ -83,55 +98,6 @@ async def lock_identifiers(connection: Connection, corp_id: str, ids: Sequence[s
         ids,
     )
     return {row["identifier_id"]: row for row in rows}
-
-
-async def read_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """kind and quarantined of each, as it is now and unlocked."""
-    rows = await connection.fetch(
-        """
-        select identifier_id, kind, quarantined
-        from identifiers
-        where corp_id = $1
-          and identifier_id = any($2::uuid[])
-        """,
-        corp_id,
-        ids,
-    )
-    return {row["identifier_id"]: row for row in rows}
-
-
-async def see(connection: Connection, corp_id: str, seen: Mapping[str, datetime]) -> None:
-    """Identifier → an earlier time at which it was seen."""
-    ids = sorted(seen)
-    await connection.execute(
-        """
-        update identifiers i
-        set first_seen = least(i.first_seen, t.at)
-        from unnest($2::uuid[], $3::timestamptz[]) as t(id, at)
-        where i.corp_id = $1
-          and i.identifier_id = t.id
-        """,
-        corp_id,
-        ids,
-        [seen[one] for one in ids],
-    )
-
-
-async def assign(connection: Connection, corp_id: str, owners: Mapping[str, str | None]) -> None:
-    """Identifier → customer; None quarantines."""
-    ids = sorted(owners)
-    await connection.execute(
-        """
-        update identifiers i
-        set customer_id = t.customer, quarantined = t.customer is null
-        from unnest($2::uuid[], $3::uuid[]) as t(id, customer)
-        where i.corp_id = $1
-          and i.identifier_id = t.id
-        """,
-        corp_id,
-        ids,
-        [owners[one] for one in ids],
-    )
 
 
 async def next_versions(connection: Connection, count: int) -> list[int]:

@@ -123,21 +123,6 @@ async def accept(connection: Connection, corp_id: str, rename: Rename) -> None:
     )
 
 
-async def close_dead_letter(connection: Connection, corp_id: str, durable: str, fact_id: str) -> None:
-    """The fact that was refused has had its effect after all."""
-    await connection.execute(
-        """
-        update dead_letters
-        set replayed_at = now()
-        where (corp_id, durable, fact_id) = ($1, $2, $3)
-          and replayed_at is null
-        """,
-        corp_id,
-        durable,
-        fact_id,
-    )
-
-
 async def is_taken(connection: Connection, corp_id: str, rename: Rename, arrived_at: datetime) -> bool:
     """Whether somebody else, whom we had read before, has the new userid and had not given it up by then."""
     return bool(

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,12 +73,13 @@ def partition(
     if links is None:
         links = Counter(end for pair in earliest for end in pair)
 
+    own = {kind: policies.of(kind) for kind in set(kinds.values())}
+
     def order(edge: Edge) -> tuple[datetime, int, str, str]:
-        weaker = max(policies.of(kinds[edge.a]).priority, policies.of(kinds[edge.b]).priority)
-        return edge.at, weaker, edge.a, edge.b
+        return edge.at, max(own[kinds[edge.a]].priority, own[kinds[edge.b]].priority), edge.a, edge.b
 
     ordered = sorted(earliest.values(), key=order)
-    nobody = {one for one, kind in kinds.items() if links.get(one, 0) > CROWD or one in policies.of(kind).denied}
+    nobody = {one for one, kind in kinds.items() if links.get(one, 0) > CROWD or one in own[kind].denied}
     ordered = [edge for edge in ordered if edge.a not in nobody and edge.b not in nobody]
     crowded = _crowded({one: kind for one, kind in kinds.items() if one not in nobody}, ordered, policies, pairs)
     named = {one: kind for one, kind in kinds.items() if one not in nobody and one not in crowded}
@@ -91,8 +92,9 @@ def _crowded(
     kinds: Mapping[str, str], ordered: Iterable[Edge], policies: Policies, apart: frozenset[Pair]
 ) -> frozenset[str]:
     """Shared values whose links are too many persons by what accounts alone say."""
-    accounts = {one: kind for one, kind in kinds.items() if not policies.of(kind).is_shared}
-    persons, neighbours = _Groups(accounts, policies, apart), dict[str, set[str]]()
+    are_shared = {kind: policies.of(kind).is_shared for kind in set(kinds.values())}
+    accounts = {one: kind for one, kind in kinds.items() if not are_shared[kind]}
+    neighbours: dict[str, set[str]] = {}
     between_accounts = []
     for edge in ordered:
         if edge.a in accounts and edge.b in accounts:
@@ -100,6 +102,11 @@ def _crowded(
         elif edge.a in accounts or edge.b in accounts:
             account, shared = (edge.a, edge.b) if edge.a in accounts else (edge.b, edge.a)
             neighbours.setdefault(shared, set()).add(account)
+    # One account alone is one person.
+    neighbours = {shared: linked for shared, linked in neighbours.items() if len(linked) > 1}
+    if not neighbours:
+        return frozenset()
+    persons = _Groups(accounts, policies, apart)
     persons.join(between_accounts)
     return frozenset(
         shared
@@ -115,7 +122,7 @@ class _Groups:
         self._kinds, self._policies = kinds, policies
         self._apart = [(a, b) for a, b in sorted(apart) if a in kinds and b in kinds]
         self._parent = {one: one for one in kinds}
-        self._counts = {one: Counter((kind,)) for one, kind in kinds.items()}
+        self._counts = {one: {kind: 1} for one, kind in kinds.items()}
         self._most = {kind: policies.of(kind).most_per_customer for kind in set(kinds.values())}
 
     def root(self, one: str) -> str:
@@ -131,13 +138,15 @@ class _Groups:
             a, b = self.root(edge.a), self.root(edge.b)
             if a == b:
                 continue
-            if any(self._counts[a][kind] + count > self._most[kind] for kind, count in self._counts[b].items()):
+            here, there = self._counts[a], self._counts[b]
+            together = {kind: here.get(kind, 0) + count for kind, count in there.items()}
+            if any(count > self._most[kind] for kind, count in together.items()):
                 refused[edge] = TOO_MANY
             elif any({self.root(x), self.root(y)} == {a, b} for x, y in self._apart):
                 refused[edge] = APART
             else:
                 self._parent[b] = a
-                self._counts[a].update(self._counts[b])
+                here.update(together)
         return refused
 
     def are_too_many(self, roots: Iterable[str], most: int) -> bool:
@@ -173,3 +182,31 @@ def name_people(people: Iterable[frozenset[str]], before: Mapping[str, str | Non
         if name is not None:
             taken.add(name)
     return names
+
+
+def likely_customers(
+    new: Iterable[str], owners: Mapping[str, str | None], links: Iterable[Pair], make: Callable[[], str]
+) -> dict[str, str]:
+    """Which customer each new identifier most likely has: the oldest that those have to which `links` connect it, or
+    else one made for all of them. `owners`: known identifier → customer."""
+    parent: dict[str, str] = {}
+
+    def root(one: str) -> str:
+        while (above := parent.get(one, one)) != one:
+            one = above
+        return one
+
+    for a, b in links:
+        one, other = root(a), root(b)
+        parent[max(one, other)] = min(one, other)
+    found: dict[str, str] = {}
+    for one, owner in owners.items():
+        if owner and (group := root(one)):
+            found[group] = min(found.get(group, owner), owner)
+    likely = {}
+    for one in new:
+        group = root(one)
+        if group not in found:
+            found[group] = make()
+        likely[one] = found[group]
+    return likely

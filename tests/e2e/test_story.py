@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local.client import Client, Refused
 from deploy.local.figures import ALERT_ID
+from deploy.local.story import CHANNEL_NAMES
 from deploy.local.suite import Suite
 from tests.waiting import until
 
@@ -116,7 +117,8 @@ async def _listed(client: Client, kind: str, alert_id: str) -> dict[str, Any] | 
 
 async def _listed_friend(client: Client, name: str) -> bool:
     page = await client.get("/api/v1/alerts", kind="ALERT_KIND_FRIEND_ADDED", userid="guide_001")
-    return any(one["sentence"].startswith(f"{name} 添加您为好友") for one in page["alerts"])
+    said = f"{name} 通过「{CHANNEL_NAMES[1]}」添加您为好友"
+    return any(one["sentence"].startswith(said) for one in page["alerts"])
 
 
 async def _received(admin: Client, alert_id: str) -> list[str]:

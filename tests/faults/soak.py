@@ -1,4 +1,4 @@
-"""`make soak`: the fault campaign on the whole log, round after round, with a roll-out in the middle.
+"""`make soak`: the fault campaign on the whole log, round after round; in the middle a roll-out and elections.
 
 python -m tests.faults.soak --minutes 10 [--seed N] [--buyers N]
 """
@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from deploy.local.home import Home, Ports
 from deploy.local.suite import Suite
 from tests.conftest import free_port_base
 from tests.faults.campaign import CELLS, Field, play, spread
+from tests.faults.election import elections
 from tests.faults.release import check_out
 from tests.faults.rollout import roll_out
 
 # Of each of the two replays: what two cores carry with everything running twice.
 PER_SECOND = 110.0
-ROLL_OUT_BUYERS = 600
+HALF_WAY_BUYERS = 600
 
 
 def main() -> int:
@@ -31,20 +34,23 @@ def main() -> int:
     parser.add_argument("--buyers", type=int, default=0, help="0: the whole log")
     arguments = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bihuan-soak-") as folder:
-        try:
-            asyncio.run(soak(Path(folder), arguments.minutes, arguments.seed, arguments.buyers))
-        except AssertionError as error:
-            print(f"FAILED, seed {arguments.seed}: {error}", file=sys.stderr)
-            return 1
+    folder = Path(tempfile.mkdtemp(prefix="bihuan-soak-"))
+    try:
+        asyncio.run(soak(folder, arguments.minutes, arguments.seed, arguments.buyers))
+    except Exception as error:
+        traceback.print_exception(error)
+        print(f"FAILED, seed {arguments.seed}; the logs are in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
     minutes = (time.monotonic() - began) / 60
     print(f"soaked for {minutes:.1f} minutes, seed {arguments.seed}: zero lost, zero doubled")
     return 0
 
 
 async def soak(folder: Path, minutes: float, seed: int, buyers: int) -> None:
-    """Rounds until the time is up, each of two new corps and a part of the matrix; a roll-out when half of it is."""
-    began, rounds, rolled_out = time.monotonic(), 0, False
+    """Rounds until the time is up, each of two new corps and a part of the matrix; when half of it is, a roll-out and
+    elections."""
+    began, rounds, half_way = time.monotonic(), 0, False
 
     def passed() -> float:
         return time.monotonic() - began
@@ -55,18 +61,19 @@ async def soak(folder: Path, minutes: float, seed: int, buyers: int) -> None:
     ground = Field(folder / "field", corps=2 * (int(minutes) + 2))
     await asyncio.to_thread(ground.up)
     try:
-        corp_ids = [corp["corp_id"] for corp in ground.suite.home.corps]
         while rounds == 0 or passed() < minutes * 60:
             cells = spread(CELLS, 3, seed + rounds // 3)[rounds % 3]
-            mine = corp_ids[2 * rounds : 2 * rounds + 2]
+            mine = ground.corp_ids[2 * rounds : 2 * rounds + 2]
             await play(ground, mine, cells, seed + rounds, buyers=buyers, per_second=PER_SECOND)
             rounds += 1
             struck = ", ".join(f"{cell.process} {cell.phase}" for cell in cells)
             say(f"round {rounds}: every figure equal after {struck}")
-            if not rolled_out and passed() > minutes * 30:
-                rolled_out = True
+            if not half_way and passed() > minutes * 30:
+                half_way = True
                 await roll_out_in(folder / "roll-out", seed)
                 say("the release before, rolled out under load: every figure equal")
+                await elections(folder / "election", seed=seed, buyers=HALF_WAY_BUYERS, per_second=PER_SECOND)
+                say("leaders elected and a server of the cluster lost under load: every figure equal")
     finally:
         await asyncio.to_thread(ground.down)
 
@@ -76,7 +83,7 @@ async def roll_out_in(folder: Path, seed: int) -> None:
     suite = Suite(Home(folder / "home"), Ports(free_port_base()), replicas=2)
     try:
         tree = await asyncio.to_thread(check_out, folder)
-        await roll_out(suite, tree, old_first=True, seed=seed, buyers=ROLL_OUT_BUYERS, per_second=PER_SECOND)
+        await roll_out(suite, tree, old_first=True, seed=seed, buyers=HALF_WAY_BUYERS, per_second=PER_SECOND)
     finally:
         await asyncio.to_thread(suite.down)
 

@@ -27,14 +27,17 @@ class Running:
     def __init__(
         self, room: Room, js: JetStreamContext, name: str, handle: Any, *, ack_wait_seconds: float = 30, batch: int = 64
     ) -> None:
-        durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=batch, ack_wait_seconds=ack_wait_seconds)
+        self._durable = Durable(name, "EDGE", (ContactAdded,), handle, batch=batch, ack_wait_seconds=ack_wait_seconds)
         self.room = room
         self.name = name
         self.parking = Parking(room.pool)
-        self.consumer = Consumer(durable, js, room.outbox, replicas=1, after=lambda: None, parking=self.parking)
         # How often kept facts were gone through to their end.
         self.handled_releases = 0
         self._js = js
+        self.consumer = self._made()
+
+    def _made(self) -> Consumer:
+        return Consumer(self._durable, self._js, self.room.outbox, replicas=1, after=lambda: None, parking=self.parking)
 
     async def __aenter__(self) -> Running:
         await self._js.purge_stream("EDGE")
@@ -46,6 +49,8 @@ class Running:
         await self._js.delete_consumer("EDGE", self.name)
 
     async def start(self) -> None:
+        """After a `stop` too: as another process of the same durable."""
+        self.consumer = self._made()
         self.task = asyncio.create_task(self.consumer.run())
         self._looking = asyncio.create_task(self._look())
 

@@ -21,7 +21,7 @@ from chassis.sealing import Sealer
 from chassis.shared_token import SharedToken
 from chassis.wecom import budget
 from chassis.wecom.budget import Budget
-from chassis.wecom.client import WeComError, WeComs
+from chassis.wecom.client import CALLS_AT_ONCE, WeComAway, WeComError, WeComs
 from deploy.local import nats as local_nats
 from engagement.adapters.wecom import WeComVoice
 from tests.conftest import CORP, free_port
@@ -65,6 +65,7 @@ class WeComServer:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.full = False
+        self.slow_seconds = 0.0
 
     async def get_token(self, request: web.Request) -> web.Response:
         self.calls["gettoken"] += 1
@@ -74,6 +75,7 @@ class WeComServer:
     async def welcome(self, request: web.Request) -> web.Response:
         code = (await request.json())["welcome_code"]
         self.calls[code] += 1
+        await asyncio.sleep(self.slow_seconds)
         if self.full:
             return web.json_response({"errcode": 45009, "errmsg": "api freq out of limit"})
         right = request.query["access_token"] == "token-of-" + code.partition("-")[0]
@@ -114,6 +116,29 @@ async def test_welcomes_go_on_while_nats_elects_a_leader(tmp_path: Path, sealer:
                     await asyncio.gather(*(voice.send(CORP, code, "hi", None, SOON, app) for code, app in codes))
             assert [wecom.calls[code] for code, _ in codes] == [1] * len(codes)
         assert wecom.calls["gettoken"] <= 4, "one an app, and once more when it is shared again"
+
+
+async def test_who_gets_no_answer_knows_whether_the_call_went_out(tmp_path: Path, sealer: Sealer) -> None:
+    """Ten at once go out; the eleventh waits for its turn, and the twelfth finds nobody there."""
+    async with broker(tmp_path) as nats:
+        async with outside(nats.js, sealer) as (wecom, wecoms):
+            voice = WeComVoice(wecoms)
+            await voice.send(CORP, "app1-first", "hi", None, SOON)
+            wecom.slow_seconds = 3.0
+            patience = [2.0] * CALLS_AT_ONCE + [0.5]
+            sending = [voice.send(CORP, f"app1-{n}", "hi", None, seconds) for n, seconds in enumerate(patience)]
+            away = await asyncio.gather(*sending, return_exceptions=True)
+            assert all(isinstance(one, WeComAway) for one in away)
+            sent = {f"app1-{n}" for n, one in enumerate(away) if isinstance(one, WeComAway) and one.sent}
+            assert sent == {code for code in wecom.calls if code not in ("gettoken", "app1-first")}
+            assert len(sent) == CALLS_AT_ONCE
+        async with outside(nats.js, sealer) as (_, wecoms):
+            voice = WeComVoice(wecoms)
+            await voice.send(CORP, "app1-first", "hi", None, SOON)
+            wecoms.of(CORP).corp = wecoms.of(CORP).corp.model_copy(update={"api_base": "http://127.0.0.1:9"})
+            with pytest.raises(WeComAway) as refused:
+                await voice.send(CORP, "app1-12", "hi", None, SOON)
+            assert not refused.value.sent
 
 
 async def test_a_window_that_closes_while_nats_is_away_is_closed_for_all_when_it_is_back(

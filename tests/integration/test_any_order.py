@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from bihuan.identity.v1.facts_pb2 import ContactRead
+from bihuan.identity.v1.facts_pb2 import ContactRead, StaffRenamed
 from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlertRaised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acquisition import consumers as acquisition
+from acquisition.app import renames
 from chassis.consumer import Durable
+from chassis.effects import EffectWorker, OneByOne
 from chassis.facts import Received, type_of
 from chassis.kernel.alerts import alert_id
 from chassis.moments import stamp
@@ -172,6 +174,14 @@ acquisition_facts = st.lists(
         st.builds(
             lambda c, version: f.assigned(version % 3, [("external_userid", c)], version), contacts, st.integers(1, 99)
         ),
+        st.builds(
+            lambda former, userid, s: StaffRenamed(
+                corp_id=CORP, former_userid=former, userid=userid, at=stamp(f.at(s))
+            ),
+            employees,
+            st.sampled_from(["bob", "cleo"]),
+            seconds,
+        ).filter(lambda said: said.former_userid != said.userid),
     ),
     min_size=1,
     max_size=16,
@@ -192,7 +202,17 @@ async def who_came_how(room: Room) -> Any:
 @settings(max_examples=EXAMPLES)
 @given(acquisition_facts, st.integers())
 async def test_acquisition(rooms: Rooms, messages: list[Any], seed: int) -> None:
-    await same_whatever_the_order(rooms, "acquisition", acquisition.DURABLES, numbered(messages), seed, who_came_how)
+    """An add that is told under a former userid and under the present one is one, too."""
+
+    async def decide_anew(room: Room) -> None:
+        await room.pool.execute("update due_rows set due_at = now() where status = 'due'")
+        worker = EffectWorker(room.pool, renames.KIND, OneByOne(renames.Renaming(room.outbox).perform), at_once=1)
+        while await worker.work():
+            await worker.drain()
+
+    await same_whatever_the_order(
+        rooms, "acquisition", acquisition.DURABLES, numbered(messages), seed, who_came_how, after=decide_anew
+    )
 
 
 # -- commerce

@@ -263,6 +263,30 @@ async def test_a_corrected_buyer_is_stated_anew(rooms: Rooms) -> None:
     assert when(attributing.stated[-1].ordered_at) == f.at(9)
 
 
+async def test_an_order_that_loses_its_buyer_is_stated_anew(rooms: Rooms) -> None:
+    """The message that named the buyer turns out to be in a wrong currency. A replica of the release before takes the
+    mark for nothing first."""
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        people = f.assigned(0, [("external_userid", 0), ("yz_open_id", 0)], 1)
+        usd = f.paid("o", 0, 800, 5, ordered=1, currency="USD")
+        await take(room, people, f.related(0, "anna", [(0, None)], 1), usd)
+        await attributing.work(room)
+        assert (attributing.latest()["o"].userid, attributing.latest()["o"].paid.currency) == ("anna", "USD")
+        await take(room, f.created("o", None, 500, 1, version=0), start=10)
+        await room.pool.execute("delete from attribution_marks")
+        assert await attribution.catch_up(room.pool) == 1
+        await attributing.work(room)
+        said = attributing.latest()["o"]
+        assert (said.buyer_id, said.userid, said.HasField("paid"), said.version) == ("", "", False, 2)
+        assert await attribution.catch_up(room.pool) == 0
+        # What becomes of it later is said too.
+        await take(room, f.paid("o", None, 500, 9, ordered=1), start=20)
+        await attributing.work(room)
+        said = attributing.latest()["o"]
+        assert (said.buyer_id, said.paid.amount, said.paid.currency) == ("", 500, "CNY")
+
+
 async def test_who_serves_is_told_of_payment_and_refund_once(rooms: Rooms) -> None:
     async with rooms("commerce") as room:
         attributing = Attributing(room.outbox, corps())

@@ -136,6 +136,34 @@ async def test_outages_and_postponements_do_not_count(rooms: Rooms) -> None:
         assert await outcomes(room) == {"a": "ok", "b": "due"}
 
 
+async def test_only_attempts_that_may_have_called_count(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one that failed before its call, nor one whose worker was frozen until its lease was nearly over."""
+    async with rooms("identity") as room:
+        calls = Calls(room, "prepare")
+        calls.broken = {"a"}
+        worker = EffectWorker(room.pool, KIND, calls, at_once=8)
+        await schedule(room, ["a"])
+        await run(room, worker, 1)
+        calls.error = Unavailable("AWAY")
+        await room.pool.execute("update due_rows set due_at = now()")
+        with pytest.raises(Unavailable):
+            await worker.work()
+        calls.broken.clear()
+        with monkeypatch.context() as frozen:
+            frozen.setattr(scheduled, "CALL_SECONDS", scheduled.LEASE_SECONDS + 1)
+            await room.pool.execute("update due_rows set due_at = now()")
+            assert await worker.work() == 1
+            await worker.drain()
+        assert calls.made == []
+        assert await room.rows("select status, attempts from due_rows") == [{"status": "due", "attempts": 0}]
+        calls.step, calls.broken, calls.error = "call", {"a"}, RuntimeError("cut off")
+        await run(room, worker, 1)
+        calls.broken.clear()
+        await room.pool.execute("update due_rows set due_at = now()")
+        (claim,) = await scheduled.claim(room.pool, KIND, 1)
+        assert claim.attempts == 2
+
+
 async def test_recurring_work_is_never_given_up(rooms: Rooms) -> None:
     async with rooms("identity") as room:
         calls = Calls(room)

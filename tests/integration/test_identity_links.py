@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,55 @@ class Doors:
 
 def ids(*names: tuple[str, object]) -> list[str]:
     return sorted(f.uid(*name) for name in names)
+
+
+# -- evidence
+
+
+async def test_what_is_said_again_changes_and_states_nothing(rooms: Rooms) -> None:
+    """Also after the inbox has forgotten it."""
+    orders = next(one for one in identity.DURABLES if one.name == "identity-name-buyer-on-order")
+    linked = numbered([f.linked([SHOP, UNION], 5), f.linked([CONTACT, UNION, PHONE], 6), f.linked([SHOP, UNION], 2)])
+    paid = numbered([f.paid("o1", 1, 100, 3, ordered=3), f.paid("o2", 2, 100, 4, ordered=4)])
+    tables = ("identifiers", "edges", "edge_evidence", "customers", "outbox_batches")
+    async with rooms("identity") as room:
+
+        async def written() -> Any:
+            # Which transaction wrote each row last.
+            return [await room.rows(f"select xmin, t.* from {table} t order by 2, 3, 4") for table in tables]
+
+        await room.take(BUYERS, linked)
+        await room.take(orders, paid)
+        await room.outbox.drain()
+        before = await written()
+        assert all(before[:-1])
+        await room.pool.execute("truncate inbox")
+        for fact in linked:
+            await room.take(BUYERS, [fact])
+        await room.take(BUYERS, linked)
+        await room.take(orders, [*paid, *paid])
+        await room.outbox.drain()
+        assert await written() == before
+
+
+async def test_a_sources_earliest_word_is_its_evidence_in_any_order(rooms: Rooms) -> None:
+    """Also where another source said so before, and where two facts say so at the same time."""
+    orders = next(one for one in identity.DURABLES if one.name == "identity-name-buyer-on-order")
+    paid = f.paid("o", 1, 100, 1, ordered=1)
+    paid.detail.buyer.append(f.identifier(*UNION))
+    first, later, same = (f.linked([SHOP, UNION], second) for second in (5, 9, 5))
+    work = [(orders, "0", paid), (BUYERS, "1", first), (BUYERS, "2", later), (BUYERS, "3", same)]
+    found = []
+    for order in itertools.permutations(work):
+        async with rooms("identity") as room:
+            for durable, fact_id, message in order:
+                await room.take(durable, [received(message, fact_id)])
+            found.append(await room.rows("select source, fact_id, at from edge_evidence order by 1"))
+    expected = [
+        {"source": "mall", "fact_id": "0", "at": f.at(1)},
+        {"source": "mall-buyer", "fact_id": "1", "at": f.at(5)},
+    ]
+    assert all(rows == expected for rows in found)
 
 
 # -- separations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from chassis.errors import Invalid
 from chassis.kernel import caller
 from chassis.moments import stamp
+from chassis.pool import is_transient
 from commerce import consumers as commerce
 from commerce.app.order_messages import read
 from commerce.rpc.orders import OrderServicer
@@ -167,6 +169,50 @@ async def test_open_letters_are_the_refunds_that_do_not_count(rooms: Rooms, mess
         await live_through(room, DURABLES, numbered(messages), Random(seed))
         excess = await room.rows("select fact_id from refunds where status = 'EXCESS' order by 1")
         assert [fact_id for fact_id, _ in await letters(room)] == [row["fact_id"] for row in excess]
+
+
+@pytest.mark.parametrize("earlier_first", [True, False])
+async def test_a_refund_named_under_two_orders_is_that_of_the_earlier_message(
+    rooms: Rooms, earlier_first: bool
+) -> None:
+    """The other message is a dead letter that says so; both orders count what is theirs, whichever came first."""
+    earlier, later = f.refunded("a", "r", 300, 8, lines={"l1": 300}), f.refunded("b", "r", 200, 9)
+    async with rooms("commerce") as room:
+        await take(room, f.paid("a", 0, 1000, 5, ordered=1), f.paid("b", 0, 100, 5, ordered=1))
+        await take(room, *((earlier, later) if earlier_first else (later, earlier)), start=2)
+        (letter,) = await room.rows("select reason, detail from dead_letters where replayed_at is null")
+        assert letter == {
+            "reason": "REFUND_OF_ANOTHER_ORDER", "detail": "refund r is of order a, the message names b",
+        }  # fmt: skip
+        assert [(await get_order(room, one)).refunded.amount for one in "ab"] == [300, 0]
+        assert len((await get_order(room, "b")).refunds) == 0
+        assert await room.rows("select line_id from refund_lines") == [{"line_id": "l1"}]
+        # The order that lost it has room for one of its own.
+        await take(room, f.refunded("b", "other", 100, 10), start=4)
+        assert (await get_order(room, "b")).refunded.amount == 100
+
+
+async def test_two_orders_that_name_one_refund_at_once(rooms: Rooms) -> None:
+    """By replicas that know nothing of one another; it is counted once, and every other message is a dead letter."""
+    async with rooms("commerce") as room:
+        orders = [f"o{n}" for n in range(12)]
+        await take(room, *(f.paid(one, 0, 1000, 5, ordered=1) for one in orders))
+
+        async def tell(number: int, order: str) -> None:
+            fact = received(f.refunded(order, "r", 100, 40 - number), f"tell-{number:02d}")
+            for _ in range(100):
+                try:
+                    await room.take(ORDERS, [fact])
+                    return
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+            raise AssertionError("never taken")
+
+        await asyncio.gather(*(tell(number, order) for number, order in enumerate(orders)))
+        refunded = {one: (await get_order(room, one)).refunded.amount for one in orders}
+        assert refunded == {one: 100 if one == "o11" else 0 for one in orders}
+        assert await letters(room) == [(f"tell-{n:02d}", "REFUND_OF_ANOTHER_ORDER") for n in range(11)]
 
 
 # -- currencies

@@ -17,8 +17,16 @@ from chassis.outbox_rows import insert
 from chassis.schema import migrate
 from tests import facts as f
 from tests.conftest import CORP, ROOT, Servers
+from tests.waiting import until
 
 Rooms = Callable[[str], Any]
+WAITS_WITH_THE_INDEX = """
+select true
+from pg_stat_activity
+where datname = current_database()
+  and wait_event_type = 'Lock'
+  and query like '%index concurrently%'
+"""
 
 
 async def test_facts_leave_with_their_transaction_or_not_at_all(rooms: Rooms, jetstream: JetStreamContext) -> None:
@@ -42,8 +50,10 @@ async def test_the_sweeper_publishes_what_a_replica_of_the_release_before_left(
     async with rooms("identity") as room:
         fact = new_fact(f.added(3, "anna", 3), corp_id=CORP, source="tests")
         await room.pool.execute(
-            "insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)"
-            " values ($1, $2, $3, $4, $5, now() - interval '1 minute')",
+            """
+            insert into outbox (corp_id, fact_id, subject, headers, payload, created_at)
+            values ($1, $2, $3, $4, $5, now() - interval '1 minute')
+            """,
             fact.corp_id,
             fact.id,
             fact.subject,
@@ -70,7 +80,10 @@ async def test_the_sweeper_publishes_what_a_crash_left(rooms: Rooms, jetstream: 
         assert await room.outbox.sweep() == 7
         assert await room.outbox.sweep() == 0
         (left,) = await room.rows(
-            "select corp_id, subjects, created_at > now() - interval '9 s' as behind from outbox_batches"
+            """
+            select corp_id, subjects, created_at > now() - interval '9 s' as behind
+            from outbox_batches
+            """
         )
         assert left == {"corp_id": nowhere.corp_id, "subjects": ["nowhere.at.all"], "behind": True}
         assert await room.outbox.waiting() == 1
@@ -98,7 +111,11 @@ async def test_a_large_inbox_gets_its_index_while_the_release_before_writes_to_i
     await open_one.start()
     await old.execute(take, "3")
     migrating = asyncio.create_task(migrate(url, "identity", ROOT / "identity/migrations"))
-    await asyncio.sleep(0.7)
+
+    async def waits() -> Any:
+        return await late.fetchval(WAITS_WITH_THE_INDEX)
+
+    await until(waits)
     assert not migrating.done(), "it waits for the transaction that began before it"
     await late.execute(take, "4")
     await open_one.commit()

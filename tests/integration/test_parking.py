@@ -237,7 +237,7 @@ async def test_a_corp_whose_facts_never_end_in_time_is_parked_while_others_go_on
         assert sorted(taken) == [f"t-slow-{number}" for number in range(20, 40)]
 
 
-async def test_a_store_that_is_slow_for_everybody_parks_nobody(rooms: Rooms, jetstream: JetStreamContext) -> None:
+async def test_slow_facts_of_the_only_corp_that_works_park_nobody(rooms: Rooms, jetstream: JetStreamContext) -> None:
     async def handle(tx: Tx, facts: Sequence[Received]) -> None:
         await tx.connection.execute("set local statement_timeout = '50ms'")
         await tx.connection.execute("select pg_sleep(2)")

@@ -120,6 +120,35 @@ async def test_alerts_move_to_whom_their_recipient_became(rooms: Rooms, handlers
             assert {"anna", "cleo"} <= {row["key"] for row in due}
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # Another member takes the userid that became free, from the start or by a rename of their own.
+        (REUSED, {"former": "bea", "next": "zoe", "other": "cara"}),
+        (
+            [renamed("anna", "bea", 100), renamed("cara", "anna", 200)],
+            {"former": "bea", "next": "anna", "other": "anna"},
+        ),
+        (
+            [renamed("anna", "bea", 100), renamed("cara", "anna", 200), renamed("anna", "zoe", 300)],
+            {"former": "bea", "next": "zoe", "other": "zoe"},
+        ),
+    ],
+)
+async def test_alerts_of_a_reused_userid_are_whose_they_were_in_any_order(
+    rooms: Rooms, handlers: Handlers, said: list[StaffRenamed], expected: dict[str, str]
+) -> None:
+    told = [alerted("former", "anna", 50), alerted("next", "anna", 190), alerted("other", "cara", 50)]
+    for order in itertools.permutations(said):
+        for at in range(len(order) + 1):
+            async with rooms("engagement") as room:
+                messages = [*order[:at], *told, *order[at:]]
+                for number, message in enumerate(messages):
+                    await take(room, handlers, message, str(number))
+                rows = await room.rows("select alert_id, userid from alerts")
+                assert {row["alert_id"]: row["userid"] for row in rows} == expected, messages
+
+
 async def test_one_cause_is_one_alert_before_and_after_a_rename(rooms: Rooms, handlers: Handlers) -> None:
     """Whoever states alerts may learn of the rename after the moved relation, and states the cause anew."""
     former, present = alerted("A", "anna", 50), alerted("B", "bea", 50)
@@ -153,6 +182,44 @@ async def test_a_welcome_and_a_name_move(rooms: Rooms, handlers: Handlers, seale
         assert [(row["userid"], row["sealed_name"]) for row in names] == [("anna", b"name"), ("bea", b"name")]
         await take(room, handlers, StaffPlaced(corp_id=CORP, userid="bea", sealed_name=b"new", version=1), "2")
         assert await room.rows("select sealed_name from staff where userid = 'bea'") == [{"sealed_name": b"new"}]
+
+
+async def test_welcomes_of_every_outcome_move_in_any_order(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
+    """Also one that is told late under the former userid; not that of a new member who has it."""
+    welcomed = [
+        f.acquired(f"t{n}", n, "anna", 1, seconds, sealed_code=sealer.seal(CORP, f"code {n}"))
+        for n, seconds in enumerate((50, 60, 150, 250))
+    ]
+    async with rooms("engagement") as room:
+        for order in ([*REUSED, *welcomed], [*welcomed, *REUSED], [*welcomed[:1], *REUSED, *welcomed[1:]]):
+            await room.pool.execute("truncate welcomes, staff_renames, due_rows, inbox")
+            for number, message in enumerate(order):
+                await take(room, handlers, message, str(number))
+            rows = await room.rows("select userid, status from welcomes order by added_at")
+            assert [row["userid"] for row in rows] == ["bea", "bea", "zoe", "anna"]
+            assert {row["status"] for row in rows} == {"WITHOUT_RULE"}
+
+
+async def test_a_rename_that_the_release_before_took_is_followed(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer
+) -> None:
+    """It moves what is open, and leaves ended welcomes where they are."""
+    async with rooms("engagement") as room:
+        welcomed = f.acquired("t", 1, "anna", 1, 50, sealed_code=sealer.seal(CORP, "code"))
+        await take(room, handlers, welcomed, "t")
+        await room.pool.execute(
+            "insert into staff_renames (corp_id, former_userid, at, userid) values ($1, 'anna', $2, 'bea')",
+            CORP,
+            f.at(100),
+        )
+        assert await renames.catch_up(room.outbox) == 1
+        worker = EffectWorker(room.pool, renames.KIND, OneByOne(renames.Renaming(room.outbox).perform), at_once=1)
+        assert await worker.work() == 1
+        await worker.drain()
+        assert await room.rows("select userid from welcomes") == [{"userid": "bea"}]
+        assert await renames.catch_up(room.outbox) == 0
+        await take(room, handlers, CHAIN[0], "renamed")
+        assert await renames.catch_up(room.outbox) == 0
 
 
 async def test_what_was_on_its_way_moves_a_little_later(rooms: Rooms, handlers: Handlers) -> None:

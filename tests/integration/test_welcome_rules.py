@@ -23,7 +23,7 @@ LINK = pb.WelcomeLink(title="商城", url="https://shop.example.com")
 
 def servicer(room: Room, sealer: Sealer, identifiers: Identifiers) -> WelcomeServicer:
     caller.enter({"bihuan-corp": CORP, "bihuan-userid": "boss", "bihuan-role": "ADMIN"})
-    return WelcomeServicer(room.outbox, IdempotentRequests(room.outbox, sealer, identifiers))
+    return WelcomeServicer(room.outbox, IdempotentRequests(room.outbox, sealer, identifiers), sealer)
 
 
 async def created(welcomes: WelcomeServicer, **fields: Any) -> pb.WelcomeRule:

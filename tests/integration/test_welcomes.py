@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bihuan.acquisition.v1.facts_pb2 import CustomerAcquired
+from nats.js import JetStreamContext
 
 from chassis import scheduled
-from chassis.errors import NotFound
+from chassis.dead_letters.replay import replay_all
+from chassis.effects import MOST_ATTEMPTS, EffectWorker
+from chassis.errors import NotFound, Unavailable
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
-from engagement.app.welcomes import KIND, Welcomes
+from engagement.app.welcomes import KIND, Welcomes, end_given_up
 from engagement.consumers import Handlers
+from engagement.db import welcomes as db
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 
 Rooms = Callable[..., Any]
 NOW = datetime.now(UTC).replace(microsecond=0)
 MAIN, SECOND = 0, 1000007
-AWAY, GONE = "away", "gone"
+AWAY, UNSENT, GONE = "away", "unsent", "gone"
 
 
 class Customers:
-    """send_welcome_msg: answers by a script (an errcode, AWAY or GONE), then takes everything."""
+    """send_welcome_msg: answers by a script (an errcode, AWAY, UNSENT or GONE), then takes everything."""
 
     def __init__(self, *script: object) -> None:
         self.script = list(script)
@@ -46,6 +51,8 @@ class Customers:
         answer = self.script.pop(0) if self.script else 0
         if answer == AWAY:
             raise WeComAway("no answer")
+        if answer == UNSENT:
+            raise WeComAway("no connection", sent=False)
         if answer == GONE:
             raise NotFound("APP_UNKNOWN")
         if answer:
@@ -173,6 +180,9 @@ async def test_a_friend_who_comes_back_is_welcomed_again(rooms: Rooms, handlers:
         ((41096, 41051), "REFUSED"),
         ((45009, 41051), "REFUSED"),
         ((45009, 41096, 42001, 41051), "REFUSED"),
+        # The call never went out.
+        ((UNSENT, UNSENT, 41051), "REFUSED"),
+        ((UNSENT, AWAY, UNSENT, 41051), "SENT"),
         # Cut off, or an answer that does not say: it may well be ours.
         ((AWAY, 41051), "SENT"),
         ((-1, 41051), "SENT"),
@@ -197,6 +207,79 @@ async def test_a_call_whose_outcome_a_crash_took_may_have_sent_it(
         await plan(room, handlers, told(sealer, "a"))
         await send_all(room, Customers(0, 41051), sealer, crash=True)
         assert await statuses(room) == [(MAIN, "SENT")]
+
+
+class Interrupted(Welcomes):
+    """Does not come to its first calls."""
+
+    def __init__(self, *arguments: Any, interruptions: Sequence[Exception]) -> None:
+        super().__init__(*arguments)
+        self.interruptions = list(interruptions)
+
+    async def prepare(self, claims: Sequence[scheduled.Claim]) -> Any:
+        if self.interruptions:
+            raise self.interruptions.pop()
+        return await super().prepare(claims)
+
+
+@pytest.mark.parametrize("interruption", [Unavailable("AWAY"), RuntimeError("a bug")])
+async def test_an_attempt_that_came_to_no_call_sent_nothing(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer, interruption: Exception
+) -> None:
+    """An outage between claim and call, or what is mended by the next attempt."""
+    async with rooms("engagement") as room:
+        await make_rule(room)
+        await plan(room, handlers, told(sealer, "a"))
+        await room.pool.execute("update welcomes set deadline = now() + interval '1 hour'")
+        welcomes = Interrupted(room.outbox, Customers(41051), sealer, interruptions=[interruption])
+        await work_on(room, welcomes, rounds=2)
+        assert await statuses(room) == [(MAIN, "REFUSED")]
+
+
+async def work_on(room: Room, welcomes: Welcomes, *, rounds: int) -> None:
+    """So many attempts, each as if the pause before it were over."""
+    worker = EffectWorker(room.pool, KIND, welcomes, at_once=1)
+    for _ in range(rounds):
+        await room.pool.execute("update due_rows set due_at = now() where status = 'due'")
+        with suppress(Unavailable):
+            await worker.work()
+        await worker.drain()
+
+
+async def test_a_welcome_that_was_given_up_says_so_and_is_tried_again_by_a_replay(
+    rooms: Rooms, jetstream: JetStreamContext, handlers: Handlers, sealer: Sealer
+) -> None:
+    async with rooms("engagement") as room:
+        await make_rule(room)
+        await plan(room, handlers, told(sealer, "a"))
+        bugs = [RuntimeError("a bug")] * MOST_ATTEMPTS
+        await work_on(room, Interrupted(room.outbox, Customers(), sealer, interruptions=bugs), rounds=MOST_ATTEMPTS)
+        await room.pool.execute("update welcomes set deadline = now() + interval '1 hour'")
+        assert await end_given_up(room.outbox) == 0, "its code lives"
+        await room.pool.execute("update welcomes set deadline = now()")
+        assert await end_given_up(room.outbox) == 1
+        assert await room.rows("select status, failure from welcomes") == [
+            {"status": "FAILED", "failure": "RuntimeError"}
+        ]
+        async with room.pool.acquire() as connection:
+            figures = await db.figures(connection, CORP, None)
+            assert (figures["failed"], figures["open"]) == (1, 0)
+            assert (await replay_all(connection, jetstream, CORP, KIND, seconds=5)).replayed == 1
+        assert await end_given_up(room.outbox) == 0
+        # The operator's bug is gone, and so that this can be seen, time has stood still.
+        await room.pool.execute("update welcomes set deadline = now() + interval '1 hour'")
+        await work_on(room, Welcomes(room.outbox, Customers(), sealer), rounds=1)
+        assert await room.rows("select status, failure from welcomes") == [{"status": "SENT", "failure": None}]
+
+
+async def test_a_welcome_whose_job_is_under_way_is_left_alone(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
+    async with rooms("engagement") as room:
+        await make_rule(room)
+        await plan(room, handlers, told(sealer, "a"))
+        await room.pool.execute("update welcomes set deadline = now()")
+        assert await end_given_up(room.outbox) == 0
+        assert await due(room)
+        assert await end_given_up(room.outbox) == 0
 
 
 @pytest.mark.parametrize(("age", "at_once"), [(0, False), (16, True)])

@@ -105,10 +105,3 @@ async def test_two_families_tell_of_a_refund(platform: Platform) -> None:
     for told in (older, newest):
         assert (told["tid"], told["oid"], told["refund_id"], told["refunded_fee"]) == ("E1", "1", "R1", "3.20")
     assert newest["refund_type"] == "REFUND_ONLY"
-
-
-async def test_a_shop_that_tells_unasked(platform: Platform) -> None:
-    friend = await platform.control("/sandbox/scan", {"userid": "guide_001", "person": "buyer"})
-    await platform.faults(shop_tells_unasked=1)
-    (told,) = await users(platform, await token_of(platform), yz_open_id=friend["yz_open_ids"][0])
-    assert told["wechat_info"]["union_id"]

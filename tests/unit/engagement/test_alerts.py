@@ -49,6 +49,12 @@ def test_an_alert_says_who_did_what(details: Details, next_step: str, said: str)
     assert sentence(Alert("0" * 16, "王芳", details, next_step), SHANGHAI) == said
 
 
+@pytest.mark.parametrize(("channel", "through"), [("门店 海报", "通过「门店 海报」"), (None, ""), (" ", "")])
+def test_a_friend_is_told_with_the_channel_if_its_name_is_known(channel: str | None, through: str) -> None:
+    added = Alert("0" * 16, "王芳", FriendAdded(channel_id="c", returning=True), "GREET", channel)
+    assert sentence(added, SHANGHAI) == f"王芳 {through}再次添加您为好友，可打个招呼"
+
+
 @pytest.mark.parametrize("name", [None, "", " \n "])
 def test_a_customer_without_a_name_is_called_one(name: str | None) -> None:
     assert sentence(Alert("0" * 16, name, PAID, ""), SHANGHAI) == "客户 付款 ¥12.05，订单 E1"
