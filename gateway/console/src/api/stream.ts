@@ -4,11 +4,13 @@ import type { Schemas } from './client'
 /** What the stream carries, by the name of its events. */
 export interface LiveEvents {
   alert: Schemas['StaffAlerted']
+  /** Rows of a collection are others than they were: the noun as REST names it, and which (none: many). */
+  changed: { noun: string; ids: string[] }
   /** Events were missed, or nobody knows whether: read again what you show. */
   reset: object
 }
 export type LiveName = keyof LiveEvents
-const NAMES: LiveName[] = ['alert', 'reset']
+const NAMES: LiveName[] = ['alert', 'changed', 'reset']
 
 /** live: events come by themselves. polling: not all of them do, so pages read again in intervals. */
 export type LiveState = 'connecting' | 'live' | 'polling'

@@ -21,7 +21,8 @@ export function optionOf(kind: ChartKind, data: ChartData, dark: boolean, format
   const common: EChartsCoreOption = {
     color: dark ? DARK : LIGHT,
     animationDuration: 300,
-    textStyle: { fontFamily: 'inherit' },
+    // Named, not inherited: the widths of labels are measured with it.
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     aria: { enabled: true },
     // Text in SVG: HTML would need inline styles, which the policy forbids.
     tooltip: { trigger: kind === 'funnel' ? 'item' : 'axis', renderMode: 'richText', valueFormatter: (value: unknown) => (typeof value === 'number' ? format(value) : '—') },
@@ -33,7 +34,7 @@ export function optionOf(kind: ChartKind, data: ChartData, dark: boolean, format
       series: [{ type: 'funnel', sort: 'none', gap: 3, minSize: '8%', left: 8, right: 8, top: 8, bottom: 8, data: steps, label: { position: 'inside', color: dark ? '#0b1724' : '#fff', formatter: ({ name, value }: { name: string; value: number }) => `${name} ${format(value)}` } }],
     }
   }
-  const category = { type: 'category', data: data.labels, axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: text, width: 96, overflow: 'truncate' } }
+  const category = { type: 'category', data: data.labels, axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, axisLabel: { color: text, width: 120, overflow: 'truncate' } }
   // A long name is cut; the table below the chart has it whole.
   const value = { type: 'value', minInterval: 1, splitLine: { lineStyle: { color: line } }, axisLabel: { color: text, formatter: format } }
   const isBar = kind === 'bar'
