@@ -71,7 +71,11 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         customer_service_pb2_grpc.add_CustomerServiceServicer_to_server,
         ExportableCustomers(
-            service.pool, service.sealer, service.corps, partial(csv_export.offer, service, LocalMembers(access))
+            service.pool,
+            service.sealer,
+            service.identifiers,
+            service.corps,
+            partial(csv_export.offer, service, LocalMembers(access)),
         ),
     )
     service.serve(
@@ -80,7 +84,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
-        AccessServicer(access, service.sealer, service.once),
+        AccessServicer(access, service.sealer, service.once, service.corps),
     )
     service.serve(
         identifier_policy_service_pb2_grpc.add_IdentifierPolicyServiceServicer_to_server,

@@ -11,6 +11,7 @@ from bihuan.identity.v1 import customer_service_pb2 as pb
 
 from chassis.csv_export import Cell, CsvExport, Export, moment
 from chassis.kernel.corps import Corps
+from chassis.kernel.identifiers import Identifiers
 from chassis.pool import Pool
 from chassis.sealing import Sealer
 from identity.rpc.customers import CustomerServicer
@@ -34,8 +35,15 @@ HEADINGS = {
 class ExportableCustomers(CustomerServicer):
     """`offer` makes an export of a runner (chassis.csv_export)."""
 
-    def __init__(self, pool: Pool, sealer: Sealer, corps: Corps, offer: Callable[[str, CsvExport], Export]) -> None:
-        super().__init__(pool, sealer)
+    def __init__(
+        self,
+        pool: Pool,
+        sealer: Sealer,
+        identifiers: Identifiers,
+        corps: Corps,
+        offer: Callable[[str, CsvExport], Export],
+    ) -> None:
+        super().__init__(pool, sealer, identifiers)
         runner = CsvExport(
             request=pb.CreateCustomerExportRequest,
             list_rows=self.ListCustomers,

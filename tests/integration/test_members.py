@@ -14,6 +14,7 @@ from chassis.errors import Forbidden, Unauthenticated, Unavailable
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel import job_servicer
 from chassis.kernel.caller import Caller
+from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
 from chassis.kernel.members import IdentityMembers
 from chassis.rpc import Server, channel
@@ -34,7 +35,7 @@ async def identity(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> As
         access = Access(room.pool, SimpleNamespace())  # type: ignore[arg-type]
         once = IdempotentRequests(room.outbox, sealer, identifiers)
         server = Server(KEY, "127.0.0.1", 0)
-        server.add(grpc_pb.add_AccessServiceServicer_to_server, AccessServicer(access, sealer, once))
+        server.add(grpc_pb.add_AccessServiceServicer_to_server, AccessServicer(access, sealer, once, Corps(())))
         server.add(job_servicer.register, job_servicer.JobServicer("identity", room.outbox))
         await server.start()
         await room.pool.execute(
