@@ -22,7 +22,8 @@ class JobServicer(grpc_pb.JobServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         me, page = caller(), paging.page(request.page_size, request.page_token)
         before = paging.uuid(page.after, "pageToken") if page.after else None
-        only = jobs.Filter(me.name if request.mine else _whose(me), request.kind or None, state_of(request.state))
+        whose = _whose(me)
+        only = jobs.Filter(me.name if request.mine else whose, request.kind or None, state_of(request.state))
         async with self._outbox.pool.acquire() as connection:
             rows = await jobs.page(connection, me.corp_id, only, before, page.size)
         return pb.ListJobsResponse(
