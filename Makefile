@@ -6,27 +6,31 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
+CONSOLE := gateway/console
+CONSOLE_SOURCES := $(wildcard $(CONSOLE)/*.html $(CONSOLE)/*.ts $(CONSOLE)/tsconfig.json) \
+  $(filter-out %/schema.ts,$(shell find $(CONSOLE)/src $(CONSOLE)/public -type f 2>/dev/null))
+NPM := npm --no-update-notifier --loglevel error --prefix $(CONSOLE)
 PROTOS := $(shell find proto/bihuan -name '*.proto' 2>/dev/null)
 # What `make lint` compares the contract with: any git revision.
 BASE ?= origin/main
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test test-unit soak bench lint proto lock clean
+.PHONY: help run up down test test-unit soak bench lint proto console console-dev lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-run: $(VENV)/.demo proto ## Start everything and replay the real purchase log (ONCE=1 stops after the summary)
+run: $(VENV)/.demo proto console ## Start everything and replay the real purchase log (ONCE=1 stops after the summary)
 	@python -m deploy.local run $(if $(ONCE),--once) $(if $(KEEP),--keep)
 
-up: $(VENV)/.demo proto ## Start everything and leave it running, without the purchase log
+up: $(VENV)/.demo proto console ## Start everything and leave it running, without the purchase log
 	@python -m deploy.local up
 
 down: $(VENV)/.demo ## Stop what `make run` or `make up` started, also from another terminal
 	@python -m deploy.local down
 
-test: $(VENV)/.test proto ## Run the whole test suite on real servers
+test: $(VENV)/.test proto console .build/browser.stamp ## Run the whole test suite on real servers
 	@python -m pytest tests
 
 test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
@@ -39,7 +43,7 @@ soak: $(VENV)/.test proto ## Properties from a new seed, then MINUTES=10 of kill
 bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench
 
-lint: $(VENV)/.test proto ## Style, types, arrows between packages, contract
+lint: $(VENV)/.test proto console ## Style, types, arrows between packages, contract
 	@ruff check . && ruff format --check .
 	@python -m mypy
 	@lint-imports
@@ -57,6 +61,35 @@ proto: .build/proto.stamp ## Generate the Python code of the contract
 	  --descriptor_set_out=proto/gen/bihuan.descriptors --include_source_info --include_imports \
 	  $(PROTOS:proto/%=%)
 	@mv proto/gen/bihuan.descriptors proto/gen/bihuan/contract.descriptors
+	@touch $@
+
+console: .build/console.stamp ## Build the web console; the gateway serves it at /console/
+
+console-dev: .build/console-types.stamp ## The console from its sources, reloading, beside a running gateway
+	@$(NPM) run dev
+
+.build/console-tree.stamp: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json $(CONSOLE)/.npmrc $(VENV)/.demo
+	@echo "installing the console's libraries"
+	@mkdir -p .build && npm ci --loglevel error --prefix $(CONSOLE)
+	@touch $@
+
+# The document is made of the contract and of what the gateway adds; the client's types are made of the document.
+.build/console-types.stamp: .build/console-tree.stamp .build/proto.stamp $(wildcard gateway/rest/*.py)
+	@python -m gateway.rest.openapi > .build/openapi.json
+	@$(NPM) run --silent types >/dev/null
+	@touch $@
+
+.build/console.stamp: .build/console-types.stamp $(CONSOLE_SOURCES)
+	@echo "building the console"
+	@$(NPM) run --silent check
+	@$(NPM) run --silent build -- --logLevel warn
+	@touch $@
+
+# A browser for the tests, apart from the console's tree: `make run` needs none.
+.build/browser.stamp: tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc tests/browser/unpack.mjs $(VENV)/.demo
+	@echo "installing a browser"
+	@mkdir -p .build && npm ci --loglevel error --prefix tests/browser
+	@node tests/browser/unpack.mjs .build/browser
 	@touch $@
 
 $(VENV)/bin/uv: requirements-uv.lock
@@ -89,4 +122,4 @@ lock: $(VENV)/bin/uv ## Resolve the locks anew from pyproject.toml
 
 clean: ## Remove everything that make made, the local data included
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.local down --home .local 2>/dev/null || true
-	@rm -rf $(VENV) .build .local proto/gen proto/include .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .build .local $(CONSOLE)/node_modules $(CONSOLE)/dist tests/browser/node_modules proto/gen proto/include .mypy_cache .ruff_cache .pytest_cache .hypothesis

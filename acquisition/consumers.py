@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffRenamed
+from bihuan.identity.v1.facts_pb2 import IdentifiersAssigned, StaffPlaced, StaffRenamed
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 
 from acquisition.app.renames import rename
@@ -13,6 +13,7 @@ from chassis.consumer import HASTY_ACK_WAIT_SECONDS, Durable
 from chassis.facts import Received
 from chassis.kernel.projections import assign_identifiers
 from chassis.kernel.renames import renames_in
+from chassis.kernel.scope import place_staff
 from chassis.moments import moment
 from chassis.outbox import Tx
 
@@ -43,6 +44,10 @@ async def place_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> No
     await assign_identifiers(tx, [fact.message for fact in facts])
 
 
+async def scope_on_staff_placed(tx: Tx, facts: Sequence[Received]) -> None:
+    await place_staff(tx, [fact.message for fact in facts])
+
+
 async def rename_on_staff_renamed(tx: Tx, facts: Sequence[Received]) -> None:
     await rename(tx, renames_in(facts))
 
@@ -68,6 +73,13 @@ DURABLES = (
         "IDENTITY",
         (IdentifiersAssigned,),
         place_on_identifiers_assigned,
+        idempotent=True,
+    ),
+    Durable(
+        "acquisition-scope-on-staff-placed",
+        "IDENTITY",
+        (StaffPlaced,),
+        scope_on_staff_placed,
         idempotent=True,
     ),
     RENAMES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from acquisition.app.channels import changed
+from acquisition.app.channels import stated
 from acquisition.app.touches import acquired
 from acquisition.db import channels as channels_db
 from acquisition.db import touches as db
@@ -25,10 +25,10 @@ async def touches(tx: Tx, corp_id: str, after: Position, since: datetime | None)
 
 
 async def channels(tx: Tx, corp_id: str, after: Position, since: datetime | None) -> Position | None:
-    rows = await channels_db.page(tx.connection, corp_id, after[0] if after else NIL, PAGE)
+    rows = await channels_db.by_id(tx.connection, corp_id, after[0] if after else NIL, PAGE)
     for row in rows:
         if since is None or row["created_at"] >= since:
-            tx.publish(changed(row), corp_id=corp_id)
+            tx.publish(stated(row), corp_id=corp_id)
     return (rows[-1]["channel_id"],) if rows else None
 
 

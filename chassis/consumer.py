@@ -118,6 +118,9 @@ class Consumer:
         """For people: whether it is fed, and how many corps are parked."""
         return {"running": self._pull is not None and not self._stopping, "parkedCorps": len(self._lane.parked)}
 
+    def is_parked(self, corp_id: str) -> bool:
+        return corp_id in self._lane.parked
+
     async def declare(self) -> None:
         """Creates the durable, or brings it up to this release (chassis.durables.declare)."""
         end = ".>" if self.durable.suffixed else ""

@@ -9,6 +9,7 @@
     ├── Conflict           two writers met; try again
     ├── Precondition       right request, wrong moment
     ├── Limited            too much, too often
+    ├── TooLarge           more bytes than are taken
     ├── TimedOut           the work outgrew its time bound; the same again would too
     ├── Unavailable        something we stand on is away; try again
     └── Broken             our own fault: an answer that must not leave
@@ -66,6 +67,10 @@ class Precondition(DomainError):
 
 
 class Limited(DomainError):
+    pass
+
+
+class TooLarge(DomainError):
     pass
 
 

@@ -34,6 +34,7 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.Conflict: grpc.StatusCode.ABORTED,
     errors.Precondition: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Limited: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooLarge: grpc.StatusCode.OUT_OF_RANGE,
     errors.TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Broken: grpc.StatusCode.INTERNAL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 import orjson
 from uuid_utils import uuid7
@@ -140,3 +141,9 @@ def _columns(facts: Sequence[Fact]) -> tuple[list[str], list[str], list[bytes]]:
 def _fact(corp_id: str, subject: str, headers: str, payload: bytes) -> Fact:
     known = orjson.loads(headers)
     return Fact(known["ce-id"], corp_id, subject, known, payload)
+
+
+async def oldest(connection: Connection) -> timedelta | None:
+    """How long the oldest facts have waited to be confirmed; None when none wait."""
+    age: timedelta | None = await connection.fetchval("select now() - min(created_at) from outbox_batches")
+    return age

@@ -18,10 +18,15 @@ import uvloop
 from aiohttp import web
 from nats.aio.client import Client
 
-from chassis import bus, idempotency, inbox, later_facts, logs, metrics, scheduled
+from chassis import bus, idempotency, inbox, jobs, later_facts, logs, metrics, scheduled
+from chassis.blobs import Blobs
 from chassis.consumer import Consumer, Durable
-from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker
+from chassis.effects import MOST_ATTEMPTS, EffectHandler, EffectWorker, OneByOne
+from chassis.files import Files
 from chassis.idempotency import IdempotentRequests
+from chassis.jobs.runner import Members, Runner
+from chassis.jobs.worker import JobKind
+from chassis.kernel import file_servicer, job_servicer
 from chassis.kernel.corps import Corps
 from chassis.kernel.identifiers import Identifiers
 from chassis.kernel.streams import STREAMS
@@ -54,7 +59,8 @@ class Service:
         self.once = IdempotentRequests(self.outbox, self.sealer, self.identifiers)
         self.server = Server(settings.service_key, settings.grpc_host, settings.grpc_port)
         self.parking = Parking(pool)
-        self._consumers: list[Consumer] = []
+        self.files = Files(pool, Blobs(settings.blob_url, name, self.sealer), self.sealer)
+        self.consumers: list[Consumer] = []
         self._loops: list[Loop] = []
         self._queues: dict[str, str] = {}
         self._effects: list[EffectWorker] = []
@@ -70,7 +76,7 @@ class Service:
 
         for durable in durables:
             ack_wait_seconds = min(durable.ack_wait_seconds, self.settings.ack_wait_seconds)
-            self._consumers.append(
+            self.consumers.append(
                 Consumer(
                     replace(durable, ack_wait_seconds=ack_wait_seconds),
                     self.js,
@@ -99,6 +105,13 @@ class Service:
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
+    def job(self, kind: str, runner: Runner, members: Members, *, at_once: int = 2) -> JobKind:
+        """Does the jobs of one kind, step by step, up to `at_once` steps at a time, as whoever asked for each."""
+        made = JobKind(kind, self.name, runner, members, self.outbox, self.files, self.sealer)
+        # What keeps failing ends in the job's own state.
+        made.wake = self.effect(made.queue, OneByOne(made.perform), at_once=at_once, interval=0.5, attempts=None).wake
+        return made
+
     def work_queue(self, name: str, table: str, handle: QueueHandler, *, key: str, interval: float) -> Loop:
         """Works off a table of ours (chassis.work_queue); it shows in /backlog."""
         queue = WorkQueue(self.outbox, self.parking, name, table, handle, key=key)
@@ -118,7 +131,7 @@ class Service:
     def health(self) -> dict[str, Any]:
         return {
             "ready": self.is_ready(),
-            "consumers": {consumer.durable.name: consumer.state for consumer in self._consumers},
+            "consumers": {consumer.durable.name: consumer.state for consumer in self.consumers},
         }
 
     async def backlog(self) -> dict[str, int]:
@@ -152,10 +165,14 @@ class Service:
         self.loop("inbox-forget", lambda: inbox.forget_old(self.pool, self.js, inbox_days), interval=3600)
         self.loop("parking", self.parking.refresh, interval=REFRESH_SECONDS)
         # Each by itself: what was kept for one may take long, or meet an outage of its own.
-        for consumer in self._consumers:
+        for consumer in self.consumers:
             self.loop(f"{consumer.durable.name}-released", consumer.handle_released, interval=REFRESH_SECONDS)
         self.loop("later-facts", self._handle_later, interval=REFRESH_SECONDS)
         self.loop("due-forget", lambda: scheduled.forget_done(self.pool), interval=3600)
+        self.loop("files-sweep", self.files.sweep, interval=60)
+        self.loop("jobs-forget", lambda: jobs.forget_old(self.pool), interval=3600)
+        self.serve(job_servicer.register, job_servicer.JobServicer(self.name, self.outbox))
+        self.serve(file_servicer.register, file_servicer.FileServicer(self.name, self.files))
         self.loop("idempotency-forget", lambda: idempotency.forget_old(self.pool), interval=3600)
 
         app = web.Application()
@@ -164,7 +181,7 @@ class Service:
         await patiently("parking", self.parking.refresh)
         await self.server.start()
         loops = [asyncio.create_task(one.run(), name=one.name) for one in self._loops]
-        consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self._consumers]
+        consumers = [asyncio.create_task(_supervise(one), name=one.durable.name) for one in self.consumers]
         self._ready = True
         watch = asyncio.create_task(self._tell_readiness())
         log.info("started", grpc_port=self.server.port)
@@ -174,7 +191,7 @@ class Service:
         self._ready = False
         watch.cancel()
         await self.server.set_ready(False)
-        for consumer in self._consumers:
+        for consumer in self.consumers:
             await consumer.stop()
         # Meanwhile it answers whoever has not yet seen that it is no longer ready.
         still_open = asyncio.create_task(asyncio.sleep(self.settings.drain_seconds))
@@ -195,7 +212,7 @@ class Service:
         log.info("stopped")
 
     async def _handle_later(self) -> int:
-        consumers = {consumer.durable.name: consumer for consumer in self._consumers}
+        consumers = {consumer.durable.name: consumer for consumer in self.consumers}
         names = await later_facts.waiting(self.pool, sorted(consumers))
         return sum(await asyncio.gather(*(consumers[name].handle_later() for name in names)))
 

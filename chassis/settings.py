@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     web_port: int = 0
 
 
+def _folder() -> str:
+    return Path(".local/blobs").absolute().as_uri()
+
+
 class ServiceSettings(Settings):
     """A process that owns a PostgreSQL schema and serves gRPC."""
 
@@ -43,5 +47,7 @@ class ServiceSettings(Settings):
     # How long the facts that a dead replica had at hand wait for another one, at most; a durable may ask for less.
     # Longer than the longest transaction (chassis.pool), or two replicas would be at one fact.
     ack_wait_seconds: float = Field(default=30, gt=10, validation_alias="BIHUAN_ACK_WAIT_SECONDS")
+    # Where files lie: file:///folder, or s3://bucket/prefix with its keys in AWS_* variables. Services may share it.
+    blob_url: str = Field(default_factory=_folder, validation_alias="BIHUAN_BLOB_URL")
     # How long it is known which facts were taken. Longer than any stream keeps them, or they would take effect again.
     inbox_days: float = Field(default=8, gt=7, validation_alias="BIHUAN_INBOX_DAYS")

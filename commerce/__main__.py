@@ -5,9 +5,18 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.commerce.v1 import gmv_service_pb2_grpc, order_service_pb2_grpc
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
+from chassis import csv_export
 from chassis.dead_letter_servicer import DeadLetterServicer
+from chassis.health_servicer import HealthServicer
+from chassis.kernel.members import IdentityMembers
+from chassis.rpc import channel
 from chassis.service import Service, run
 from commerce import consumers
 from commerce.adapters.malls import MallBook
@@ -16,7 +25,7 @@ from commerce.app.attribution import Attribution
 from commerce.app.buyers import BuyerQueries
 from commerce.db import order_messages
 from commerce.rpc.gmv import GmvServicer
-from commerce.rpc.orders import OrderServicer
+from commerce.rpc.order_export import ExportableOrders
 from commerce.settings import Settings
 
 
@@ -39,11 +48,25 @@ async def build(service: Service, settings: Settings) -> None:
     delay = timedelta(seconds=settings.buyer_query_delay_seconds)
     service.consume(*consumers.durables(delay), wakes=(marks,))
 
-    service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, OrderServicer(service.pool))
+    identity = channel(settings.identity_address)
+    service.on_close(identity.close)
+    members = IdentityMembers(identity, settings.service_key)
+    orders = ExportableOrders(service.pool, service.corps, partial(csv_export.offer, service, members))
+    service.serve(order_service_pb2_grpc.add_OrderServiceServicer_to_server, orders)
     service.serve(gmv_service_pb2_grpc.add_GmvServiceServicer_to_server, GmvServicer(service.pool))
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(
+            service.pool,
+            service.js,
+            service.consumers,
+            health_service_pb2,
+            sources=lambda corp_id: (f"mall.{one.id}" for one in service.corps.get(corp_id).mall),
+        ),
     )
 
 

@@ -9,6 +9,8 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="COMMERCE_", extra="ignore", populate_by_name=True)
 
+    # Jobs ask there whether whoever asked for them still may.
+    identity_address: str
     # The mall's detail calls lag behind its messages by up to half a minute.
     buyer_query_delay_seconds: float = 30.0
     buyer_queries_at_once: int = 8

@@ -5,16 +5,23 @@ from functools import partial
 from pathlib import Path
 
 from bihuan.engagement.v1 import alert_service_pb2_grpc, welcome_service_pb2_grpc
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
+from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
 from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
 from engagement.app.renames import Renaming
+from engagement.app.welcome_images import WELCOME_IMAGE
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.rpc.alerts import AlertServicer
@@ -26,6 +33,7 @@ async def build(service: Service, settings: Settings) -> None:
     wecoms = WeComs(service.js, service.sealer, service.corps, settings.stream_replicas)
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
+    service.files.add(WELCOME_IMAGE)
 
     welcoming = service.effect(
         welcomes.KIND,
@@ -56,6 +64,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(service.pool, service.js, service.consumers, health_service_pb2),
     )
 
 

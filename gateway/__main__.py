@@ -49,7 +49,7 @@ async def main(settings: Settings) -> None:
     app = create_app(
         settings,
         corps,
-        Edge(js, sealer, Identifiers(settings.index_key, sealer)),
+        Edge(js, sealer, Identifiers(settings.index_key, sealer), settings.stream_replicas),
         hub,
         channels,
         ready=lambda: nats.is_connected,

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
-from gateway import app_keys, auth, stream
+from gateway import app_keys, auth, catalogue, files, pages, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
@@ -61,6 +61,9 @@ def create_app(
     auth.add_routes(app, doorkeeper)
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
+    files.add_routes(app, channels)
+    catalogue.add_routes(app)
+    pages.add_routes(app, pages.Pages())
     _add_documents(app)
     add_health_routes(app, lambda: {"ready": ready() and not draining()})
     return app
@@ -77,7 +80,7 @@ def _add_documents(app: web.Application) -> None:
         return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
 
     async def show_start(_: web.Request) -> web.Response:
-        return web.HTTPFound("/api/docs")
+        return web.HTTPFound("/console/")
 
     app.router.add_get("/api/v1/openapi.json", show_contract)
     app.router.add_get("/api/docs", show_docs)

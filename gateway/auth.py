@@ -6,9 +6,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import grpc
@@ -18,17 +19,20 @@ from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import staff_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 
-from chassis.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from chassis.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated
 from chassis.kernel.caller import Caller
 from chassis.kernel.corps import Corp, Corps
 from chassis.moments import stamp
 from chassis.rpc import call_metadata
+from gateway import problems
 from gateway.settings import Settings
 
 COOKIE = "bihuan_session"
 # Each sign-in under way has a cookie, named so and by the head of its state: several tabs can sign in at once.
 SIGN_IN_COOKIE = "bihuan_sign_in_"
 STATE_HEAD = 8
+# What the browsers inside WeCom say of themselves.
+INSIDE_WECOM = "wxwork"
 SIGN_INS_AT_ONCE = 8
 MOST_NEXT = 512
 ALGORITHM = "HS256"
@@ -37,6 +41,8 @@ KEY_PREFIX = "bhk."
 # A revoked key, a dismissed member, a changed role: in force after this at the latest.
 MEMORY_SECONDS = 2.0
 CALLERS_REMEMBERED = 30_000
+SIGN_IN_PAGE = "/console/sign-in"
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -100,20 +106,35 @@ class Doorkeeper:
             self._known.popitem(last=False)
         return caller
 
+    async def corps(self, _: web.Request) -> web.Response:
+        """Which corps somebody who is not signed in yet may choose from."""
+        found = [{"corpId": corp.corp_id, "name": corp.name, "timezone": corp.timezone} for corp in self._corps]
+        return web.json_response({"corps": found}, headers={"Cache-Control": "no-store"})
+
     async def login(self, request: web.Request) -> web.Response:
         """Sends the browser to WeCom. What the sign-in is for stays in this browser, in a signed cookie.
+
+        Inside WeCom that is OAuth2, which no other browser can follow; there it is the web login, by a code to scan.
 
         WeCom takes 128 letters and digits as state: it is a random number, and no more.
         """
         corp = self._corp(request.query.get("corp_id", ""))
         state = secrets.token_hex(24)
-        next_path = _own_path(request.query.get("next", "/api/docs"))
+        next_path = _own_path(request.query.get("next", "/console/"))
         claims = self._sign("sign-in", STATE_SECONDS, {"corp": corp.corp_id, "state": state, "next": next_path})
         back = quote(self._settings.public_url + "/auth/callback", safe="")
-        response = web.HTTPFound(
-            f"{corp.oauth_base}/connect/oauth2/authorize?appid={corp.corp_id}&redirect_uri={back}"
-            f"&response_type=code&scope=snsapi_base&state={state}&agentid={corp.main_app.agent_id}#wechat_redirect"
-        )
+        agent_id = corp.main_app.agent_id
+        if INSIDE_WECOM in request.headers.get("User-Agent", "").lower():
+            address = (
+                f"{corp.oauth_base}/connect/oauth2/authorize?appid={corp.corp_id}&redirect_uri={back}"
+                f"&response_type=code&scope=snsapi_base&state={state}&agentid={agent_id}#wechat_redirect"
+            )
+        else:
+            address = (
+                f"{corp.web_login_base}/wwlogin/sso/login?login_type=CorpApp&appid={corp.corp_id}&agentid={agent_id}"
+                f"&redirect_uri={back}&state={state}"
+            )
+        response = web.HTTPFound(address)
         under_way = [name for name in request.cookies if name.startswith(SIGN_IN_COOKIE)]
         for name in under_way[: -(SIGN_INS_AT_ONCE - 1)]:
             response.del_cookie(name, path="/auth")
@@ -201,9 +222,24 @@ class Doorkeeper:
 
 
 def add_routes(app: web.Application, doorkeeper: Doorkeeper) -> None:
-    app.router.add_get("/auth/login", doorkeeper.login, allow_head=False)
-    app.router.add_get("/auth/callback", doorkeeper.callback, allow_head=False)
+    app.router.add_get("/auth/corps", doorkeeper.corps)
+    app.router.add_get("/auth/login", _told_to_people(doorkeeper.login), allow_head=False)
+    app.router.add_get("/auth/callback", _told_to_people(doorkeeper.callback), allow_head=False)
     app.router.add_post("/auth/logout", doorkeeper.logout)
+
+
+def _told_to_people(handler: Handler) -> Handler:
+    """A person whose sign-in is refused reads why on our own page, not as JSON."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (DomainError, grpc.aio.AioRpcError) as error:
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            return web.HTTPFound(f"{SIGN_IN_PAGE}?refused={quote(problems.reason_of(error), safe='')}")
+
+    return serve
 
 
 def _sign_in_cookie(state: str) -> str:

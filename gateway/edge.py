@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from chassis.bus import publish
 from chassis.facts import new_fact
 from chassis.kernel.identifiers import Identifiers
+from chassis.last_seen import LastSeen
 from chassis.sealing import Sealer
 
 # WeCom and the malls give five seconds.
@@ -28,8 +29,9 @@ async def read_body(request: web.Request, most: int) -> bytes:
 
 
 class Edge:
-    def __init__(self, js: JetStreamContext, sealer: Sealer, identifiers: Identifiers) -> None:
+    def __init__(self, js: JetStreamContext, sealer: Sealer, identifiers: Identifiers, replicas: int = 1) -> None:
         self._js = js
+        self.last_seen = LastSeen(js, replicas)
         self.sealer = sealer
         self._identifiers = identifiers
 

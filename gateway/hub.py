@@ -2,7 +2,9 @@
 missed is read back from the stream directly. The event id is the message's sequence.
 
 A subject of STAFF is type, corp and recipient. Who reads is told of every type: a reader is known by the subject's end
-alone, its *address*: `.corp.recipient`, or `.corp.` for a whole corp.
+alone, its *address*: `.corp.recipient`, or `.corp.` for a whole corp. What is addressed to everybody, a change of some
+noun, goes to those of the corp's readers who may list it; missed ones are not read back, since a page that comes back
+reads everything anew.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from bihuan.staff.v1.facts_pb2 import NounChanged
+from google.protobuf.message import DecodeError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -20,6 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 from prometheus_client import Counter, Gauge
 
 from chassis.errors import Limited, Unavailable
+from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.pull import Pull
@@ -57,7 +62,13 @@ class Reader:
 
     address: str
     abort: Callable[[], None]
+    # Of which changes it is told: collections as REST names them.
+    nouns: frozenset[str] = frozenset()
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+    @property
+    def corp_id(self) -> str:
+        return self.address.split(".")[1]
 
 
 class Hub:
@@ -68,6 +79,7 @@ class Hub:
         self._js = js
         self._encode = encode
         self._readers: dict[str, set[Reader]] = defaultdict(set)  # by address
+        self._of_corp: dict[str, set[Reader]] = defaultdict(set)
         self._open = 0
         self._last: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -86,11 +98,12 @@ class Hub:
                     reader.queue.get_nowait()
                 reader.queue.put_nowait(None)
 
-    def join(self, address: str, abort: Callable[[], None]) -> Reader:
+    def join(self, address: str, abort: Callable[[], None], nouns: frozenset[str] = frozenset()) -> Reader:
         if self._open >= MOST_STREAMS:
             raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
-        reader = Reader(address, abort)
+        reader = Reader(address, abort, nouns)
         self._readers[address].add(reader)
+        self._of_corp[reader.corp_id].add(reader)
         self._open += 1
         OPEN.set(self._open)
         return reader
@@ -101,6 +114,10 @@ class Hub:
             readers.discard(reader)
             if not readers:
                 del self._readers[reader.address]
+            of_corp = self._of_corp[reader.corp_id]
+            of_corp.discard(reader)
+            if not of_corp:
+                del self._of_corp[reader.corp_id]
             self._open -= 1
             OPEN.set(self._open)
 
@@ -168,10 +185,14 @@ class Hub:
 
     def _fan_out(self, sequence: int, subject: str, payload: bytes) -> None:
         corp_id, _, recipient = subject.split(".", TYPE_END)[-1].rpartition(".")
-        readers = (
-            *self._readers.get(f".{corp_id}.{recipient}", ()),
-            *self._readers.get(f".{corp_id}.", ()),
-        )
+        if recipient == EVERYBODY:
+            noun = _noun(payload)
+            readers = [one for one in self._of_corp.get(corp_id, ()) if noun in one.nouns]
+        else:
+            readers = [
+                *self._readers.get(f".{corp_id}.{recipient}", ()),
+                *self._readers.get(f".{corp_id}.", ()),
+            ]
         text = self._encode(sequence, subject, payload) if readers else b""
         if not text:
             return
@@ -183,3 +204,10 @@ class Hub:
                 DROPPED.inc()
                 self.leave(reader)
                 reader.abort()
+
+
+def _noun(payload: bytes) -> str:
+    try:
+        return NounChanged.FromString(payload).noun
+    except DecodeError:
+        return ""

@@ -21,6 +21,7 @@ STATUSES: dict[type[errors.DomainError], int] = {
     errors.Conflict: 409,
     errors.Precondition: 422,
     errors.Limited: 429,
+    errors.TooLarge: 413,
     errors.TimedOut: 504,
     errors.Unavailable: 503,
     errors.Broken: 500,
@@ -34,6 +35,7 @@ FROM_GRPC: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.ABORTED: 409,
     grpc.StatusCode.FAILED_PRECONDITION: 422,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.OUT_OF_RANGE: 413,
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
@@ -61,6 +63,18 @@ def of_domain(error: errors.DomainError) -> web.Response:
     if status == 500:
         return internal()
     return problem(status, error.reason, error.message, field=error.field, expected=error.expected)
+
+
+def reason_of(error: errors.DomainError | grpc.aio.AioRpcError) -> str:
+    """The stable reason that the answer to `error` carries."""
+    if isinstance(error, errors.DomainError):
+        return error.reason
+    known = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for packed in known.details if known else ():
+        info = ErrorInfo()
+        if packed.Unpack(info):
+            return str(info.reason)
+    return str(error.code().name)
 
 
 def of_grpc(error: grpc.aio.AioRpcError) -> web.Response:

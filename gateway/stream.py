@@ -1,25 +1,29 @@
-"""The live stream: staff alerts as server-sent events, resumable at any gateway by `Last-Event-ID`."""
+"""The live stream: alerts, jobs and changes of what pages show, as server-sent events that `Last-Event-ID` resumes."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import TypeAlias
 
 import grpc
 import orjson
 from aiohttp import web
-from bihuan.staff.v1.facts_pb2 import StaffAlerted, StaffAlertRaised
+from bihuan.staff.v1.facts_pb2 import JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
+from chassis.kernel.access import access_of
 from chassis.kernel.alerts import as_staff_alerted
-from chassis.kernel.caller import Caller
+from chassis.kernel.caller import CONFINED, Caller
 from chassis.kernel.staff_subject import staff_suffix
 from gateway import app_keys
-from gateway.hub import NOTHING, Event, Hub, Reader
+from gateway.hub import NOTHING, TYPE_END, Event, Hub, Reader
+from gateway.rest.contract import operations
 
 HEARTBEAT_SECONDS = 15.0
 # No event goes out on a permission older than this (the doorkeeper's own memory comes on top: auth.MEMORY_SECONDS).
@@ -30,8 +34,16 @@ SEND_BUFFER_BYTES = 64 * 1024
 # They may follow every employee's alerts.
 CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
 
-# Beginnings of subjects: what is stated now, and what the release before states.
-ALERTED, RAISED = subject_of(StaffAlerted) + ".", subject_of(StaffAlertRaised) + "."
+LISTS = "/api/v1/"
+
+# Subject of a type → the event's name, and how the message is read. The release before states StaffAlertRaised.
+Read: TypeAlias = Callable[[bytes], Message]
+EVENTS: dict[str, tuple[bytes, Read]] = {
+    subject_of(StaffAlerted): (b"alert", StaffAlerted.FromString),
+    subject_of(StaffAlertRaised): (b"alert", lambda payload: as_staff_alerted(StaffAlertRaised.FromString(payload))),
+    subject_of(NounChanged): (b"changed", NounChanged.FromString),
+    subject_of(JobChanged): (b"job", lambda payload: JobChanged.FromString(payload).job),
+}
 
 
 def add_routes(app: web.Application, hub: Hub) -> None:
@@ -44,7 +56,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
             if request.transport is not None:
                 request.transport.abort()
 
-        reader = hub.join(address, abort)
+        reader = hub.join(address, abort, changes_told(caller.role))
 
         async def still_allowed() -> bool:
             try:
@@ -140,16 +152,28 @@ def _last_event_id(request: web.Request) -> int | None:
     return int(text)
 
 
+@cache
+def changes_told(role: str) -> frozenset[str]:
+    """The collections whose changes a role is told of: those it may list whole."""
+    return frozenset(
+        operation.path.removeprefix(LISTS)
+        for operation in operations()
+        if operation.verb == "GET"
+        and operation.path.startswith(LISTS)
+        and "/" not in operation.path.removeprefix(LISTS)
+        and role in operation.roles
+        and not (role in CONFINED and access_of(operation.method).confines)
+    )
+
+
 def encode(sequence: int, subject: str, payload: bytes) -> bytes:
     """The event that readers get; nothing of a type that this release does not know."""
+    name, read = EVENTS.get(".".join(subject.split(".", TYPE_END)[:TYPE_END]), (b"", None))
+    if read is None:
+        return b""
     try:
-        if subject.startswith(ALERTED):
-            alert = StaffAlerted.FromString(payload)
-        elif subject.startswith(RAISED):
-            alert = as_staff_alerted(StaffAlertRaised.FromString(payload))
-        else:
-            return b""
+        message = read(payload)
     except DecodeError:
         return b""
-    body = orjson.dumps(MessageToDict(alert, always_print_fields_with_no_presence=True))
-    return b"id: %d\nevent: alert\ndata: %b\n\n" % (sequence, body)
+    body = orjson.dumps(MessageToDict(message, always_print_fields_with_no_presence=True))
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (sequence, name, body)

@@ -10,16 +10,23 @@ from bihuan.identity.v1 import (
     link_service_pb2_grpc,
     staff_service_pb2_grpc,
 )
-from bihuan.operations.v1 import dead_letter_service_pb2, dead_letter_service_pb2_grpc
+from bihuan.operations.v1 import (
+    dead_letter_service_pb2,
+    dead_letter_service_pb2_grpc,
+    health_service_pb2,
+    health_service_pb2_grpc,
+)
 
+from chassis import csv_export
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
+from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from identity import consumers
 from identity.adapters.wecom import WeComBook
 from identity.app import contacts, staff
-from identity.app.access import Access
+from identity.app.access import Access, LocalMembers
 from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from identity.app.gaps import RelationGaps
@@ -29,7 +36,7 @@ from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
-from identity.rpc.customers import CustomerServicer
+from identity.rpc.customer_export import ExportableCustomers
 from identity.rpc.links import LinkServicer
 from identity.rpc.policies import IdentifierPolicyServicer
 from identity.rpc.staff import StaffServicer
@@ -62,7 +69,14 @@ async def build(service: Service, settings: Settings) -> None:
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
-        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, CustomerServicer(service.pool, service.sealer)
+        customer_service_pb2_grpc.add_CustomerServiceServicer_to_server,
+        ExportableCustomers(
+            service.pool,
+            service.sealer,
+            service.identifiers,
+            service.corps,
+            partial(csv_export.offer, service, LocalMembers(access)),
+        ),
     )
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server,
@@ -70,7 +84,7 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
-        AccessServicer(access, service.sealer, service.once),
+        AccessServicer(access, service.sealer, service.once, service.corps),
     )
     service.serve(
         identifier_policy_service_pb2_grpc.add_IdentifierPolicyServiceServicer_to_server,
@@ -82,6 +96,17 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,
         DeadLetterServicer(service.pool, service.js, dead_letter_service_pb2),
+    )
+    service.serve(
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server,
+        HealthServicer(
+            service.pool,
+            service.js,
+            service.consumers,
+            health_service_pb2,
+            sources=lambda corp_id: (f"callback.{one.agent_id}" for one in service.corps.get(corp_id).app),
+            quotas=True,
+        ),
     )
 
     corps = list(service.corps)

@@ -33,6 +33,9 @@ from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
 from tests.scratch import scratch
 
+# The running suite, one for all stories and all pages.
+pytest_plugins = ["tests.running"]
+
 ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
 CORP = "ww00000000000000aa"

@@ -52,3 +52,9 @@ class WeComContactWays:
             },
         )
         return ContactWay(answer["config_id"], state, answer.get("qr_code", ""))
+
+    async def update(self, corp_id: str, config_id: str, remark: str, userids: Sequence[str]) -> None:
+        await self._wecoms.of(corp_id).post(
+            "externalcontact/update_contact_way",
+            {"config_id": config_id, "remark": remark, "user": list(userids)},
+        )

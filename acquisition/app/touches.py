@@ -96,7 +96,12 @@ async def _route(tx: Tx, adds: Sequence[Added]) -> dict[Key, Touch]:
     states = sorted({(add.corp_id, add.state) for add in adds if add.state})
     codes: dict[str, dict[str, Code]] = defaultdict(dict)
     for row in await live_codes.by_states(tx.connection, states):
-        codes[row["corp_id"]][row["state"]] = Code(row["live_code_id"], row["channel_id"], row["paused_at"])
+        codes[row["corp_id"]][row["state"]] = Code(
+            row["live_code_id"],
+            row["channel_id"],
+            row["paused_at"],
+            [(pause.lower, pause.upper) for pause in row["past_pauses"]],
+        )
     routed = {}
     for add in adds:
         code, fallback = route(add.state, codes[add.corp_id], add.added_at)

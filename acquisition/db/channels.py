@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uuid_utils import uuid7
 
+from chassis.paging import SortedPage
 from chassis.pool import Connection, Row
 
 DEFAULT_NAME = "自然流量"
@@ -76,7 +77,8 @@ async def get(connection: Connection, corp_id: str, channel_id: str) -> Row | No
     return row
 
 
-async def page(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+async def by_id(connection: Connection, corp_id: str, after: str, limit: int) -> Sequence[Row]:
+    """All channels of the corp, a page at a time."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select *
@@ -90,6 +92,88 @@ async def page(connection: Connection, corp_id: str, after: str, limit: int) -> 
         limit,
     )
     return rows
+
+
+async def page(
+    connection: Connection, corp_id: str, page: SortedPage, *, name: str | None, archived: bool
+) -> Sequence[Row]:
+    """`name`: a part of it, in any case."""
+    rows: Sequence[Row] = await connection.fetch(
+        f"""
+        select *
+        from channels
+        where corp_id = $1
+          and (archived_at is not null) = $2
+          and ($3::text is null or strpos(lower(name), lower($3)) > 0)
+          and {page.beyond(page.order_by, "channel_id", 5)}
+        order by {page.order(page.order_by, "channel_id")}
+        limit $4
+        """,
+        corp_id,
+        archived,
+        name,
+        page.size,
+        *(page.after or ()),
+    )
+    return rows
+
+
+async def count(connection: Connection, corp_id: str, limit: int, *, name: str | None, archived: bool) -> int:
+    """Counts no further than `limit`."""
+    counted: int = await connection.fetchval(
+        """
+        select count(*)
+        from (
+            select
+            from channels
+            where corp_id = $1
+              and (archived_at is not null) = $2
+              and ($3::text is null or strpos(lower(name), lower($3)) > 0)
+            limit $4
+        ) bounded
+        """,
+        corp_id,
+        archived,
+        name,
+        limit,
+    )
+    return counted
+
+
+async def lock(connection: Connection, corp_id: str, channel_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        """
+        select *
+        from channels
+        where corp_id = $1 and channel_id = $2
+        for update
+        """,
+        corp_id,
+        channel_id,
+    )
+    return row
+
+
+async def change(connection: Connection, corp_id: str, channel_id: str, name: str, archived_at: datetime | None) -> Row:
+    """The channel as it shall be, one revision on. Raises UniqueViolationError when another one has the name."""
+    row = await connection.fetchrow(
+        """
+        update channels
+        set name = $3,
+            archived_at = $4,
+            revision = revision + 1,
+            -- What others are told goes up with the name alone.
+            version = version + (name <> $3)::int
+        where corp_id = $1 and channel_id = $2
+        returning *
+        """,
+        corp_id,
+        channel_id,
+        name,
+        archived_at,
+    )
+    assert row is not None, "the caller holds its lock"
+    return row
 
 
 async def take_unstated(connection: Connection, limit: int) -> Sequence[Row]:

@@ -17,7 +17,7 @@ same code counts once, and every other re-add counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -99,19 +99,25 @@ class Code:
 
     live_code_id: str
     channel_id: str
+    # Since when it is paused; None while in use.
     paused_at: datetime | None
+    # Pauses that are over: from the first moment to before the second, in whole seconds.
+    past_pauses: Sequence[tuple[datetime, datetime]] = ()
+
+    def is_paused_at(self, added_at: datetime) -> bool:
+        """WeCom tells an add's time in whole seconds, cut off: an add in the second of the pause came after it."""
+        if self.paused_at is not None and self.paused_at.replace(microsecond=0) <= added_at:
+            return True
+        return any(begun <= added_at < over for begun, over in self.past_pauses)
 
 
 def route(state: str, codes: Mapping[str, Code], added_at: datetime) -> tuple[Code | None, str | None]:
-    """The live code that an add came through, or None and why: ABSENT, UNKNOWN or STALE.
-
-    WeCom tells an add's time in whole seconds, cut off: an add in the second of the pause came after it.
-    """
+    """The live code that an add came through, or None and why: ABSENT, UNKNOWN or STALE."""
     if not state:
         return None, "ABSENT"
     code = codes.get(state)
     if code is None:
         return None, "UNKNOWN"
-    if code.paused_at is not None and code.paused_at.replace(microsecond=0) <= added_at:
+    if code.is_paused_at(added_at):
         return None, "STALE"
     return code, None

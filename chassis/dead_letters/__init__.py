@@ -173,3 +173,34 @@ def detail_of(error: Exception) -> str:
     if isinstance(error, asyncpg.PostgresError):
         return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
     return repr(error)
+
+
+async def counts(connection: Connection, corp_id: str, limit: int) -> Row:
+    """`letters` that wait for somebody, and `parked` facts; counted no further than `limit` each."""
+    row = await connection.fetchrow(
+        """
+        select
+            (
+                select count(*)
+                from (
+                    select
+                    from dead_letters
+                    where corp_id = $1 and replayed_at is null and not parked
+                    limit $2
+                ) bounded
+            ) as letters,
+            (
+                select count(*)
+                from (
+                    select
+                    from dead_letters
+                    where corp_id = $1 and replayed_at is null and parked
+                    limit $2
+                ) bounded
+            ) as parked
+        """,
+        corp_id,
+        limit,
+    )
+    assert row is not None, "a select without a table always returns its row"
+    return row

@@ -10,6 +10,8 @@ from chassis.errors import Unauthenticated
 
 # They see the customers of some employees; everybody else who may read customers sees all.
 CONFINED = frozenset({"FRONTLINE", "MANAGER"})
+# Before the id of an API key, where it stands for who called; no userid has a colon.
+KEY = "key:"
 MASKED = frozenset({"ANALYST"})
 
 
@@ -41,7 +43,14 @@ class Caller:
     @property
     def name(self) -> str:
         """One name for whoever calls, member or program."""
-        return self.userid or f"key:{self.api_key_id}"
+        return self.userid or f"{KEY}{self.api_key_id}"
+
+    @classmethod
+    def named(cls, corp_id: str, name: str, role: str) -> Caller:
+        """Whoever has this name, for work that goes on after their call."""
+        if name.startswith(KEY):
+            return cls(corp_id, "", role, name.removeprefix(KEY))
+        return cls(corp_id, name, role)
 
     def metadata(self) -> list[tuple[str, str]]:
         return [

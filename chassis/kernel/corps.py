@@ -34,6 +34,8 @@ PLATFORM_KEYS: dict[str, frozenset[str]] = {
 # The mall's key that says the scope of each kind of name; other kinds have none.
 SCOPE_KEYS = {"yz_open_id": "scope", "unionid": "unionid_scope", "openid": "openid_scope"}
 
+WECOM_OAUTH, WECOM_LOGIN = "https://open.weixin.qq.com", "https://login.work.weixin.qq.com"
+
 Scope = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{0,64}$")]
 
 
@@ -100,6 +102,8 @@ class Corp(Section):
     timezone: str = "Asia/Shanghai"
     api_base: str
     oauth_base: str
+    # WeCom's web login; its usual address, or beside `oauth_base` where something stands in for WeCom.
+    login_base: str = ""
     # Days that a channel's touch may earn an order.
     attribution_days: int = Field(default=90, ge=1, le=3650)
     app: tuple[App, ...] = Field(min_length=1)
@@ -118,6 +122,12 @@ class Corp(Section):
             if len(set(names)) != len(names):
                 raise ValueError(f"{key}: stands twice in corp {self.corp_id}")
         return self
+
+    @property
+    def web_login_base(self) -> str:
+        if self.login_base:
+            return self.login_base
+        return WECOM_LOGIN if self.oauth_base == WECOM_OAUTH else self.oauth_base
 
     @property
     def main_app(self) -> App:

@@ -31,7 +31,9 @@ class Client:
         self.corp_id = corp_id
         self.token = ""
         self.session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=60), cookie_jar=aiohttp.CookieJar(unsafe=True)
+            timeout=aiohttp.ClientTimeout(total=60),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            headers={"User-Agent": "bihuan-local wxwork"},
         )
 
     async def __aenter__(self) -> Client:
@@ -41,7 +43,7 @@ class Client:
         await self.session.close()
 
     async def sign_in(self, userid: str) -> str:
-        """The way a browser goes: our door, WeCom's page, back to our door. Returns the session token."""
+        """The way a browser inside WeCom goes: our door, WeCom's page, back to our door. Returns the session token."""
         address = f"{self._suite.gateway}/auth/login?corp_id={self.corp_id}"
         for _ in range(3):
             async with self.session.get(address, allow_redirects=False) as answer:
@@ -72,6 +74,9 @@ class Client:
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", self._suite.gateway + path, json=body)
+
+    async def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._json("PATCH", self._suite.gateway + path, json=body)
 
     async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("PUT", self._suite.gateway + path, json=body)

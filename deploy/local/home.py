@@ -136,6 +136,7 @@ class Home:
             "BIHUAN_SESSION_KEY": keys["session"],
             "BIHUAN_SERVICE_KEY": keys["service"],
             "BIHUAN_REPLICAS": str(replicas),
+            "BIHUAN_BLOB_URL": (self.path / "blobs").as_uri(),
             # Nobody routes around an unready process here.
             "BIHUAN_DRAIN_SECONDS": "0",
             "GATEWAY_PORT": str(own.gateway),
@@ -150,6 +151,8 @@ class Home:
             told[f"{upper}_WEB_PORT"] = str(own.web(service))
             addresses = ",".join(f"127.0.0.1:{ports.replica(n).grpc(service)}" for n in range(replicas))
             told[f"GATEWAY_{upper}_ADDRESS"] = f"ipv4:{addresses}"
+        # Its jobs ask there whether whoever asked for them still may.
+        told["COMMERCE_IDENTITY_ADDRESS"] = told["GATEWAY_IDENTITY_ADDRESS"]
         return told | {key: value for key, value in os.environ.items() if key not in told or key.endswith("_URL")}
 
 
@@ -210,6 +213,14 @@ client_secret = "{keys["mall_client_secret"]}"
 [[corp.role]]
 userid = "admin"
 role = "ADMIN"
+
+[[corp.role]]
+userid = "operator"
+role = "OPERATOR"
+
+[[corp.role]]
+userid = "manager"
+role = "MANAGER"
 """
 
 

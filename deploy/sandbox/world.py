@@ -18,6 +18,14 @@ WELCOME_SECONDS = 20.0
 SIGN_IN_SECONDS = 300.0
 REGIONS = {101: "华东", 102: "华南"}
 STORES = 10
+# Those whom the corps file gives a role: name and department by role.
+OFFICE = {
+    "ADMIN": ("管理员", 1),
+    "OPERATOR": ("运营专员", 1),
+    "ANALYST": ("分析师", 1),
+    "MANAGER": ("华东主管", 101),
+    "FRONTLINE": ("导购", 2),
+}
 FAMILY_NAMES = "王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁"
 GIVEN_NAMES = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂英"
 
@@ -126,7 +134,8 @@ class World:
                 name = f"导购{FAMILY_NAMES[number % 20]}{GIVEN_NAMES[number // 20 % 20]}"
                 corp.members[userid] = Member(userid, name, [2 + number % STORES])
             for grant in config.get("role", []):
-                corp.members.setdefault(grant["userid"], Member(grant["userid"], "管理员", [1]))
+                name, department = OFFICE[grant["role"]]
+                corp.members.setdefault(grant["userid"], Member(grant["userid"], name, [department]))
             self.corps[corp.corp_id] = corp
 
     def corp_of_token(self, token: str) -> Corp | None:

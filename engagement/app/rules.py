@@ -8,9 +8,12 @@ from typing import Any
 import asyncpg
 
 from chassis.errors import AlreadyExists, Conflict, NotFound
+from chassis.kernel.changes import publish_changed
 from chassis.outbox import Tx
 from chassis.pool import Row
 from engagement.db import rules as db
+
+NOUN = "welcome-rules"
 
 
 async def update(tx: Tx, corp_id: str, rule_id: str, revision: int | None, changes: Mapping[str, Any]) -> Row:
@@ -24,6 +27,8 @@ async def update(tx: Tx, corp_id: str, rule_id: str, revision: int | None, chang
     if revision is not None and revision != row["revision"]:
         raise Conflict("REVISION_PASSED", field="revision", expected=f"{row['revision']}, as it is now")
     try:
-        return await db.update(tx.connection, corp_id, rule_id, {**row, **changes})
+        changed = await db.update(tx.connection, corp_id, rule_id, {**row, **changes})
     except asyncpg.UniqueViolationError:
         raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule") from None
+    publish_changed(tx, corp_id, NOUN, [rule_id])
+    return changed

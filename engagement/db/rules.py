@@ -50,6 +50,19 @@ async def page(connection: Connection, corp_id: str, after: str, limit: int) -> 
     return rows
 
 
+async def get(connection: Connection, corp_id: str, rule_id: str) -> Row | None:
+    row: Row | None = await connection.fetchrow(
+        """
+        select *
+        from welcome_rules
+        where corp_id = $1 and welcome_rule_id = $2
+        """,
+        corp_id,
+        rule_id,
+    )
+    return row
+
+
 async def of_corps(connection: Connection, corp_ids: Sequence[str]) -> dict[tuple[str, str | None], Row]:
     """(corp, channel or None) → rule."""
     rows = await connection.fetch("select * from welcome_rules where corp_id = any($1)", sorted(set(corp_ids)))

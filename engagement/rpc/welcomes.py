@@ -14,6 +14,7 @@ from chassis import paging
 from chassis.errors import AlreadyExists, Invalid, NotFound
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.caller import caller
+from chassis.kernel.changes import publish_changed
 from chassis.moments import as_of
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
@@ -23,6 +24,9 @@ from engagement.db import rules as db
 from engagement.db import welcomes
 from engagement.domain import templates
 from engagement.rpc.welcome_lists import WelcomeLists
+
+# Of a sample name, characters.
+MOST_NAME = 64
 
 
 class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
@@ -42,9 +46,36 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
             row = await db.insert(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
             if row is None:
                 raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
+            publish_changed(tx, corp_id, rules.NOUN, [row["welcome_rule_id"]])
             return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
 
         return await self._once(request, create, pb.CreateWelcomeRuleResponse)
+
+    async def GetWelcomeRule(self, request: pb.GetWelcomeRuleRequest, context: Any) -> pb.GetWelcomeRuleResponse:
+        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
+        async with self._pool.acquire() as connection:
+            row = await db.get(connection, caller().corp_id, rule_id)
+        if row is None:
+            raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
+        return pb.GetWelcomeRuleResponse(welcome_rule=_rule(row))
+
+    async def PreviewWelcome(self, request: pb.PreviewWelcomeRequest, context: Any) -> pb.PreviewWelcomeResponse:
+        templates.check(request.text)
+        customer, staff = (
+            paging.text(given or usual, field, most=MOST_NAME)
+            for given, usual, field in zip(
+                (request.customer_name, request.staff_name),
+                templates.SAMPLES[0],
+                ("customerName", "staffName"),
+                strict=True,
+            )
+        )
+        return pb.PreviewWelcomeResponse(
+            with_both_names=templates.fill_in(request.text, customer, staff),
+            without_customer_name=templates.fill_in(request.text, None, staff),
+            without_staff_name=templates.fill_in(request.text, customer, None),
+            without_names=templates.fill_in(request.text, None, None),
+        )
 
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
         page = paging.uuid_page(request.page_size, request.page_token)
@@ -87,9 +118,11 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
         self, request: pb.DeleteWelcomeRuleRequest, context: Any
     ) -> pb.DeleteWelcomeRuleResponse:
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
-        async with self._pool.acquire() as connection:
-            if not await db.delete(connection, caller().corp_id, rule_id):
+        corp_id = caller().corp_id
+        async with self._outbox.transaction() as tx:
+            if not await db.delete(tx.connection, corp_id, rule_id):
                 raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
+            publish_changed(tx, corp_id, rules.NOUN, [rule_id])
         return pb.DeleteWelcomeRuleResponse()
 
     async def ListWelcomes(self, request: pb.ListWelcomesRequest, context: Any) -> pb.ListWelcomesResponse:

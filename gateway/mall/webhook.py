@@ -33,4 +33,5 @@ async def receive(request: web.Request) -> web.Response:
     message = read(adapter, edge, corp.corp_id, mall, body, datetime.now(UTC))
     if message is not None:
         await edge.accept(message.fact, corp_id=corp.corp_id, content=message.content)
+    edge.last_seen.note(corp.corp_id, f"mall.{mall.id}")
     return adapter.acknowledge()

@@ -51,6 +51,7 @@ async def receive(request: web.Request) -> web.Response:
     edge = request.app[app_keys.EDGE]
     message = read(edge, corp.corp_id, event, plain.decode(errors="replace"), datetime.now(UTC), app.agent_id)
     await edge.accept(message, corp_id=corp.corp_id, content=("wecom", hashlib.sha256(plain).hexdigest()))
+    edge.last_seen.note(corp.corp_id, f"callback.{app.agent_id}")
     return web.Response(text="success")
 
 

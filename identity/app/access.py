@@ -14,6 +14,7 @@ from uuid import UUID
 from uuid_utils import uuid7
 
 from chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from chassis.kernel.caller import Caller
 from chassis.outbox import Tx
 from chassis.pool import Pool, Row
 from chassis.wecom.client import WeComAway, WeComError
@@ -92,6 +93,13 @@ class Access:
             raise wrong
         return KeyHolder(corp_id, api_key_id)
 
+    async def check_key(self, corp_id: str, api_key_id: str) -> None:
+        """Raises Unauthenticated for a key that is unknown or revoked."""
+        async with self._pool.acquire() as connection:
+            row = await db.key(connection, corp_id, api_key_id)
+        if row is None or row["revoked_at"]:
+            raise Unauthenticated("API_KEY_WRONG", "the key is unknown or revoked")
+
     async def list_keys(self, corp_id: str, after: str, limit: int) -> Sequence[Row]:
         async with self._pool.acquire() as connection:
             return await db.keys(connection, corp_id, after, limit)
@@ -100,6 +108,20 @@ class Access:
         async with self._pool.acquire() as connection:
             if not await db.revoke(connection, corp_id, api_key_id):
                 raise NotFound("API_KEY_NOT_FOUND", field="apiKeyId")
+
+
+class LocalMembers:
+    """Who somebody is now (chassis.jobs.runner), asked in our own house."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def role_of(self, who: Caller) -> str:
+        """Raises Forbidden or Unauthenticated for who is none of ours any more."""
+        if who.userid:
+            return await self._access.role_of(who.corp_id, who.userid)
+        await self._access.check_key(who.corp_id, who.api_key_id)
+        return "SERVICE"
 
 
 def _digest(secret: str) -> bytes:

@@ -144,6 +144,20 @@ async def page(
     return [row["customer_id"] for row in rows]
 
 
+async def of_identifier(connection: Connection, corp_id: str, identifier_id: str) -> list[str]:
+    """The customer whom the identifier names: one or none."""
+    rows = await connection.fetch(
+        """
+        select customer_id
+        from identifiers
+        where corp_id = $1 and identifier_id = $2 and customer_id is not null
+        """,
+        corp_id,
+        identifier_id,
+    )
+    return [row["customer_id"] for row in rows]
+
+
 async def is_followed(connection: Connection, corp_id: str, customer_id: str, followers: Sequence[str]) -> bool:
     return bool(
         await connection.fetchval(

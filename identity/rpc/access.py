@@ -10,6 +10,7 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.caller import caller
+from chassis.kernel.corps import Corps
 from chassis.outbox import Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer
@@ -17,17 +18,20 @@ from identity.app.access import Access
 
 
 class AccessServicer(grpc_pb.AccessServiceServicer):
-    def __init__(self, access: Access, sealer: Sealer, once: IdempotentRequests) -> None:
-        self._access, self._sealer, self._once = access, sealer, once
+    def __init__(self, access: Access, sealer: Sealer, once: IdempotentRequests, corps: Corps) -> None:
+        self._access, self._sealer, self._once, self._corps = access, sealer, once, corps
 
     async def GetMe(self, request: pb.GetMeRequest, context: Any) -> pb.GetMeResponse:
         me = caller()
+        corp = self._corps.get(me.corp_id)
         sealed = await self._access.sealed_name(me.corp_id, me.userid) if me.userid else None
         return pb.GetMeResponse(
             corp_id=me.corp_id,
             userid=me.userid,
             role=Role.Value(f"ROLE_{me.role}"),
             name=self._sealer.open(me.corp_id, sealed) if sealed else "",
+            zone=corp.timezone,
+            corp_name=corp.name,
         )
 
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
@@ -45,6 +49,11 @@ class AccessServicer(grpc_pb.AccessServiceServicer):
     async def VerifyApiKey(self, request: pb.VerifyApiKeyRequest, context: Any) -> pb.VerifyApiKeyResponse:
         holder = await self._access.verify_key(request.key)
         return pb.VerifyApiKeyResponse(corp_id=holder.corp_id, api_key_id=holder.api_key_id, role=Role.ROLE_SERVICE)
+
+    async def CheckApiKey(self, request: pb.CheckApiKeyRequest, context: Any) -> pb.CheckApiKeyResponse:
+        api_key_id = paging.uuid(request.api_key_id, "apiKeyId")
+        await self._access.check_key(request.corp_id, api_key_id)
+        return pb.CheckApiKeyResponse(role=Role.ROLE_SERVICE)
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Any) -> pb.CreateApiKeyResponse:
         corp_id, name = caller().corp_id, paging.text(request.name, "name", most=60)

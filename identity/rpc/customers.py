@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bihuan.identity.v1 import customer_service_pb2 as pb
@@ -8,8 +9,9 @@ from bihuan.identity.v1 import customer_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.errors import NotFound
 from chassis.kernel.caller import Caller, caller, masked
+from chassis.kernel.identifiers import Identifiers
 from chassis.moments import stamp
-from chassis.pool import Pool
+from chassis.pool import Connection, Pool
 from chassis.sealing import Sealer
 from identity.db import customers as db
 from identity.db import profiles
@@ -17,14 +19,17 @@ from identity.domain.customers import ACCOUNTS
 
 
 class CustomerServicer(grpc_pb.CustomerServiceServicer):
-    def __init__(self, pool: Pool, sealer: Sealer) -> None:
-        self._pool, self._sealer = pool, sealer
+    def __init__(self, pool: Pool, sealer: Sealer, identifiers: Identifiers) -> None:
+        self._pool, self._sealer, self._identifiers = pool, sealer, identifiers
 
     async def ListCustomers(self, request: pb.ListCustomersRequest, context: Any) -> pb.ListCustomersResponse:
         me, page = caller(), paging.page(request.page_size, request.page_token)
         before = paging.uuid(page.after, "pageToken") if page.after else None
         async with self._pool.acquire() as connection:
             followers = await db.followers(connection, me.corp_id, me.confined_to)
+            if request.userid:
+                asked = request.userid.strip().lower()
+                followers = [asked] if followers is None or asked in followers else []
             ids = await db.page(connection, me.corp_id, followers, before, page.size)
             found = await profiles.whole(connection, me.corp_id, ids)
         customers = [self._shown(me, one) for one in found]
@@ -33,14 +38,32 @@ class CustomerServicer(grpc_pb.CustomerServiceServicer):
     async def GetCustomer(self, request: pb.GetCustomerRequest, context: Any) -> pb.GetCustomerResponse:
         me, asked = caller(), paging.uuid(request.customer_id, "customerId")
         async with self._pool.acquire() as connection:
-            followers = await db.followers(connection, me.corp_id, me.confined_to)
-            found = await profiles.whole(connection, me.corp_id, [asked])
-            if found and followers is not None:
-                seen = await db.is_followed(connection, me.corp_id, found[0].customer_id, followers)
-                found = found if seen else []
-        if not found:
+            found = await self._in_scope(connection, me, [asked])
+        if found is None:
             raise NotFound("CUSTOMER_NOT_FOUND", field="customerId")
-        return pb.GetCustomerResponse(customer=self._shown(me, found[0]))
+        return pb.GetCustomerResponse(customer=self._shown(me, found))
+
+    async def GetCustomerOfContact(
+        self, request: pb.GetCustomerOfContactRequest, context: Any
+    ) -> pb.GetCustomerOfContactResponse:
+        me = caller()
+        name = self._identifiers.name(me.corp_id, "external_userid", request.external_userid)
+        async with self._pool.acquire() as connection:
+            ids = await db.of_identifier(connection, me.corp_id, name.id) if name is not None else []
+            found = await self._in_scope(connection, me, ids)
+        if found is None:
+            raise NotFound("CUSTOMER_NOT_FOUND", field="externalUserid")
+        return pb.GetCustomerOfContactResponse(customer=self._shown(me, found))
+
+    async def _in_scope(self, connection: Connection, me: Caller, ids: Sequence[str]) -> profiles.Customer | None:
+        """The customer of one of these ids, whom the caller may see."""
+        followers = await db.followers(connection, me.corp_id, me.confined_to)
+        found = await profiles.whole(connection, me.corp_id, ids)
+        if not found:
+            return None
+        if followers is not None and not await db.is_followed(connection, me.corp_id, found[0].customer_id, followers):
+            return None
+        return found[0]
 
     async def GetPeopleFigures(self, request: pb.GetPeopleFiguresRequest, context: Any) -> pb.GetPeopleFiguresResponse:
         async with self._pool.acquire() as connection:

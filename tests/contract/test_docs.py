@@ -21,7 +21,7 @@ PATH = re.compile(r"(?!/)[\w.*/-]*(?:/|[\w*-]\.(?:py|sql|proto|md|toml|sh|lock|j
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 # Made by a command, so not in a clean clone.
-MADE = (".local/", ".venv/", "bench.json", "summary.json")
+MADE = (".build/", ".local/", ".venv/", "bench.json", "summary.json")
 
 
 def paths(document: Path) -> Iterator[str]:

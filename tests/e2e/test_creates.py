@@ -25,6 +25,8 @@ async def body_of(client: Client, name: str) -> dict[str, Any]:
         "CreateLiveCode": {"channelId": channel, "name": "走查", "userids": ["guide_001"]},
         "CreateWelcomeRule": {"channelId": channel, "text": "您好"},
         "CreateApiKey": {"name": "走查"},
+        "CreateCustomerExport": {"title": "走查"},
+        "CreateOrderExport": {"title": "走查"},
     }
     return bodies[name]
 

@@ -230,6 +230,8 @@ async def test_the_documents_are_true(admin: Client, suite: Suite) -> None:
     validate(document)
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
+            if operation.get("security") == []:
+                continue
             assert operation["x-roles"], f"nobody may call {verb} {path}"
             async with Client(suite, admin.corp_id) as nobody:
                 address = path.replace("{", "").replace("}", "")

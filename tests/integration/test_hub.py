@@ -1,4 +1,4 @@
-"""The hub of live streams: both types of alerts in one shape, live and read back."""
+"""The hub of live streams: both types of alerts in one shape, and jobs, live and read back."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bihuan.common.v1.money_pb2 import Money
-from bihuan.staff.v1.facts_pb2 import AlertKind, StaffAlerted, StaffAlertRaised
+from bihuan.operations.v1.job_service_pb2 import Job, JobState
+from bihuan.staff.v1.facts_pb2 import AlertKind, JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js import JetStreamContext
 
-from chassis.facts import new_fact
+from chassis.facts import Fact, new_fact
+from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.staff_subject import staff_suffix
 from gateway.hub import Event, Hub, Reader
-from gateway.stream import encode
+from gateway.stream import changes_told, encode
 from tests.conftest import CORP
 from tests.waiting import until
 
@@ -100,6 +102,21 @@ async def test_what_was_missed_is_read_back_of_both_types(jetstream: JetStreamCo
     assert [read(event)[1]["alertId"] for event in of_corp] == ["B1", "B2", "B3"]
 
 
+async def test_a_job_reaches_whoever_asked_for_it(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        own = hub.join(staff_suffix(CORP, "hub-frida"), lambda: None)
+        other = hub.join(staff_suffix(CORP, "hub-gert"), lambda: None)
+        job = Job(job_id="J1", service="identity", state=JobState.JOB_STATE_RUNNING, done=3, total=9)
+        sequence = await state(jetstream, JobChanged(corp_id=CORP, userid="hub-frida", job=job, at=NOW))
+        event = await asyncio.wait_for(own.queue.get(), 10)
+        assert event is not None
+        first, name, data = event.text.decode().splitlines()[:3]
+        assert (first, name) == (f"id: {sequence}", "event: job")
+        shown = json.loads(data.removeprefix("data: "))
+        assert (shown["jobId"], shown["state"], shown["done"], shown["total"]) == ("J1", "JOB_STATE_RUNNING", "3", "9")
+        assert other.queue.empty()
+
+
 async def test_a_type_of_another_release_disturbs_nobody(jetstream: JetStreamContext) -> None:
     async with running(jetstream) as hub:
         reader = hub.join(staff_suffix(CORP, "hub-emil"), lambda: None)
@@ -110,3 +127,40 @@ async def test_a_type_of_another_release_disturbs_nobody(jetstream: JetStreamCon
         assert [(await next_of(reader))[1]["alertId"] for _ in range(2)] == ["C0", "C2"]
         _, missed = await hub.since(start, reader.address)
         assert [read(event)[1]["alertId"] for event in missed] == ["C2"]
+
+
+def changed(noun: str, corp_id: str = CORP) -> Fact:
+    message = NounChanged(corp_id=corp_id, noun=noun, ids=["1"])
+    return new_fact(message, corp_id=corp_id, source="tests", subject_suffix=f".{corp_id}.{EVERYBODY}")
+
+
+async def test_a_change_reaches_those_who_may_list_what_changed(jetstream: JetStreamContext) -> None:
+    async with running(jetstream) as hub:
+        roles = {
+            role: hub.join(staff_suffix(CORP, f"hub-{role}"), lambda: None, changes_told(role))
+            for role in ("OPERATOR", "MANAGER", "FRONTLINE", "ADMIN")
+        }
+        roles["ADMIN"] = hub.join(f".{CORP}.", lambda: None, changes_told("ADMIN"))
+        await sent(jetstream, changed("channels", "wwother"))
+        for noun in ("channels", "orders", "api-keys", "nonsense"):
+            await sent(jetstream, changed(noun))
+        await state(jetstream, alerted("D1", "hub-OPERATOR"))
+        for role, told in {
+            "OPERATOR": ["channels", "orders"],
+            "MANAGER": ["channels"],
+            "ADMIN": ["channels", "orders", "api-keys"],
+            "FRONTLINE": [],
+        }.items():
+            assert [json.loads(one.split("data: ")[1])["noun"] for one in await texts(roles[role], len(told))] == told
+        # What came last has been handed out: so has everything before it.
+        await next_of(roles["OPERATOR"])
+        assert roles["FRONTLINE"].queue.empty()
+
+
+async def sent(js: JetStreamContext, fact: Fact) -> None:
+    await js.publish(fact.subject, fact.payload, headers=fact.headers)
+
+
+async def texts(reader: Reader, count: int) -> list[str]:
+    events = [await asyncio.wait_for(reader.queue.get(), 10) for _ in range(count)]
+    return [event.text.decode() for event in events if event is not None]

@@ -11,6 +11,7 @@ from bihuan.identity.v1 import customer_service_pb2 as pb
 
 from chassis.errors import NotFound
 from chassis.kernel import caller
+from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
 from identity.db import customers as db
 from identity.rpc.customers import CustomerServicer
@@ -70,7 +71,7 @@ async def rows_read(room: Room, sql: str, *arguments: Any) -> float:
     )
 
 
-async def test_a_page_reads_what_it_shows(rooms: Rooms, sealer: Sealer) -> None:
+async def test_a_page_reads_what_it_shows(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
     async with rooms("identity") as room:
         await fill(room, sealer)
         middle = f"{CUSTOMERS // 2:032x}"
@@ -81,7 +82,7 @@ async def test_a_page_reads_what_it_shows(rooms: Rooms, sealer: Sealer) -> None:
         assert await rows_read(room, db.OF_MANY, CORP, middle, 50, guides) <= 250
         assert await rows_read(room, db.RELATIONS, CORP, guides, db.NARROW + 1) <= db.NARROW + 200
 
-        servicer = CustomerServicer(room.pool, sealer)
+        servicer = CustomerServicer(room.pool, sealer, identifiers)
         for userid, expected in (("few", 10), ("nobody", 0), ("guide7", CUSTOMERS // 100), ("boss", 2000)):
             seen = await all_of(servicer, userid, expected)
             assert seen == sorted(set(seen), reverse=True)
@@ -103,11 +104,64 @@ async def all_of(servicer: CustomerServicer, userid: str, most: int) -> list[str
 
 
 @pytest.mark.parametrize("userid", ["few", "nobody"])
-async def test_a_customer_of_others_is_not_found(rooms: Rooms, sealer: Sealer, userid: str) -> None:
+async def test_a_customer_of_others_is_not_found(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers, userid: str
+) -> None:
     async with rooms("identity") as room:
         await fill(room, sealer, 20)
-        servicer = CustomerServicer(room.pool, sealer)
+        servicer = CustomerServicer(room.pool, sealer, identifiers)
         role = {"bihuan-corp": CORP, "bihuan-userid": userid, "bihuan-role": "FRONTLINE"}
         caller.enter(role)
         with pytest.raises(NotFound):
             await servicer.GetCustomer(pb.GetCustomerRequest(customer_id=f"{15:032x}"), None)
+
+
+async def test_a_list_of_one_employees_customers_stays_in_the_callers_scope(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers
+) -> None:
+    async with rooms("identity") as room:
+        await fill(room, sealer, 300)
+        servicer = CustomerServicer(room.pool, sealer, identifiers)
+
+        async def listed(me: str, role: str, userid: str) -> int:
+            caller.enter({"bihuan-corp": CORP, "bihuan-userid": me, "bihuan-role": role})
+            return len((await servicer.ListCustomers(pb.ListCustomersRequest(userid=userid), None)).customers)
+
+        assert await listed("anybody", "ADMIN", "GUIDE7") == 3
+        assert await listed("boss", "MANAGER", "guide7") == 3
+        assert await listed("boss", "MANAGER", "few") == 0
+        assert await listed("few", "FRONTLINE", "few") == 10
+        assert await listed("few", "FRONTLINE", "guide7") == 0
+
+
+async def test_a_contact_is_found_by_whoever_may_see_it(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
+    async with rooms("identity") as room:
+        await fill(room, sealer, 20)
+        name = identifiers.name(CORP, "external_userid", "wmKnown")
+        assert name is not None
+        await room.pool.execute(
+            """
+            insert into identifiers (corp_id, identifier_id, kind, sealed, customer_id, first_seen)
+            values ($1, $2, 'external_userid', $3, $4, now())
+            """,
+            CORP,
+            name.id,
+            name.sealed,
+            f"{15:032x}",
+        )
+        servicer = CustomerServicer(room.pool, sealer, identifiers)
+
+        async def found(me: str, role: str, external_userid: str = "wmKnown") -> str:
+            caller.enter({"bihuan-corp": CORP, "bihuan-userid": me, "bihuan-role": role})
+            request = pb.GetCustomerOfContactRequest(external_userid=external_userid)
+            return (await servicer.GetCustomerOfContact(request, None)).customer.customer_id
+
+        for me, role in (("anybody", "ADMIN"), ("guide15", "FRONTLINE"), ("boss", "MANAGER")):
+            assert (await found(me, role)).replace("-", "") == f"{15:032x}"
+        for me, role, external_userid in (
+            ("few", "FRONTLINE", "wmKnown"),
+            ("anybody", "ADMIN", "wmUnknown"),
+            ("anybody", "ADMIN", "-"),
+        ):
+            with pytest.raises(NotFound):
+                await found(me, role, external_userid)

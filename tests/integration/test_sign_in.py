@@ -133,3 +133,32 @@ async def test_a_sign_in_leads_to_our_own_pages_only(door: Door, next_path: str)
         answer = await browser.get("/auth/login", params={"next": next_path}, allow_redirects=False)
         assert answer.status == 400
         assert (await answer.json(content_type=None))["field"] == "next"
+
+
+INSIDE_WECOM = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36 wxwork/4.1.30 MicroMessenger/7.0.1"
+
+
+async def test_a_browser_outside_wecom_goes_to_its_web_login(door: Door) -> None:
+    async with door.browser() as browser:
+        for agent, path in (("Mozilla/5.0", "/wwlogin/sso/login"), (INSIDE_WECOM, "/connect/oauth2/authorize")):
+            answer = await browser.get("/auth/login", headers={"User-Agent": agent}, allow_redirects=False)
+            where = urlsplit(answer.headers["Location"].partition("#")[0])
+            asked = {name: values[0] for name, values in parse_qs(where.query).items()}
+            assert (where.netloc, where.path) == ("wecom", path)
+            assert (asked["appid"], asked["agentid"]) == (CORP, "7")
+            assert asked.get("login_type", "CorpApp") == "CorpApp"
+            assert urlsplit(asked["redirect_uri"]).path == "/auth/callback"
+
+
+async def test_a_person_whose_sign_in_is_refused_reads_why_on_our_page(door: Door) -> None:
+    async with door.browser() as browser:
+        answer = await browser.get(
+            "/auth/callback", params={"state": "x" * 48}, headers={"Accept": "text/html,*/*"}, allow_redirects=False
+        )
+        assert answer.headers["Location"] == "/console/sign-in?refused=SIGN_IN_FOREIGN"
+
+
+async def test_the_corps_to_choose_from_are_told(door: Door) -> None:
+    async with door.browser() as browser:
+        answer = await browser.get("/auth/corps")
+        assert await answer.json() == {"corps": [{"corpId": CORP, "name": "x", "timezone": "Asia/Shanghai"}]}

@@ -82,3 +82,35 @@ async def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
             assert refusal.value.field == field
         listed = await welcomes.ListWelcomeRules(pb.ListWelcomeRulesRequest(), None)
         assert list(listed.welcome_rules) == [one, other]
+
+
+async def test_one_rule_is_read_by_its_id(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        rule = await created(welcomes, text="一", link=LINK)
+        asked = pb.GetWelcomeRuleRequest(welcome_rule_id=rule.welcome_rule_id)
+        assert (await welcomes.GetWelcomeRule(asked, None)).welcome_rule == rule
+        with pytest.raises(NotFound):
+            await welcomes.GetWelcomeRule(pb.GetWelcomeRuleRequest(welcome_rule_id=f.uid("rule", 9)), None)
+
+
+async def test_a_preview_says_what_new_friends_would_read(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers
+) -> None:
+    text = (
+        "{% if customer.name %}{{ customer.name }}，{% endif %}您好{% if staff.name %}，我是{{ staff.name }}{% endif %}"
+    )
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        said = await welcomes.PreviewWelcome(pb.PreviewWelcomeRequest(text=text, customer_name="<b>王</b>"), None)
+        assert said.with_both_names == "<b>王</b>，您好，我是李导购"
+        assert said.without_customer_name == "您好，我是李导购"
+        assert said.without_staff_name == "<b>王</b>，您好"
+        assert said.without_names == "您好"
+        for fields, field in (
+            ({"text": "{{ nobody.name }}"}, "text"),
+            ({"text": "您好", "staff_name": "李" * 65}, "staffName"),
+        ):
+            with pytest.raises(Invalid) as refused:
+                await welcomes.PreviewWelcome(pb.PreviewWelcomeRequest(**fields), None)
+            assert refused.value.field == field

@@ -283,6 +283,35 @@ async def test_sign_in_takes_letters_and_digits(platform: Platform) -> None:
     ]  # fmt: skip
 
 
+async def test_the_web_login_is_for_an_app_of_the_corp(platform: Platform) -> None:
+    right = {"login_type": "CorpApp", "appid": platform.keys["corp_id"], "agentid": "1000002", "as": "operator"}
+
+    async def answered(**changed: str) -> tuple[int, str]:
+        params = right | {"redirect_uri": "http://here/back", "state": "abc"} | changed
+        address = f"{platform.url}/wwlogin/sso/login"
+        async with platform.session.get(address, params=params, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", "")
+
+    status, address = await answered()
+    assert status == 302
+    assert address.startswith("http://here/back?code=")
+    assert address.endswith("&state=abc")
+    for wrong in ({"login_type": "ServiceApp"}, {"agentid": "7"}, {"appid": "ww0"}, {"as": "nobody"}):
+        assert (await answered(**wrong))[0] == 400, wrong
+
+
+async def test_the_sign_in_page_offers_one_of_each_role(platform: Platform) -> None:
+    params = {"appid": platform.keys["corp_id"], "redirect_uri": "http://here"}
+    async with platform.session.get(f"{platform.url}/connect/oauth2/authorize", params=params) as answer:
+        page = await answer.text()
+    offered = page.partition('class="offered"')[2].partition("</div>")[0]
+    assert [name for name in ("管理员", "运营", "部门主管", "一线员工") if f"<b>{name}</b>" in offered] == [
+        "管理员", "运营", "部门主管", "一线员工"
+    ]  # fmt: skip
+    assert offered.count("as=") == 4
+    assert page.count("as=guide_") >= 100
+
+
 async def test_an_unknown_fault_is_refused(platform: Platform) -> None:
     for wrong in ({"nonsense": 1}, {"busy": 2}, {"attempts": -1}, {"busy": True}):
         with pytest.raises(aiohttp.ClientResponseError) as refusal:

@@ -64,6 +64,14 @@ def test_a_mall_says_in_which_scope_its_names_are(tmp_path: Path) -> None:
     assert corp.known_scope("openid", "wx0123") == "wx0123"
 
 
+def test_the_web_login_is_wecoms_own_or_stands_where_sign_in_does(tmp_path: Path) -> None:
+    assert load(tmp_path, CORP).web_login_base == "http://o"
+    real = CORP.replace("http://o", "https://open.weixin.qq.com")
+    assert load(tmp_path, real).web_login_base == "https://login.work.weixin.qq.com"
+    own = CORP.replace("[[corp.app]]", 'login_base = "http://l"\n[[corp.app]]')
+    assert load(tmp_path, own).web_login_base == "http://l"
+
+
 def test_a_scope_that_is_not_configured_is_refused_by_name(tmp_path: Path) -> None:
     corp = load(tmp_path, CORP, mall(more='unionid_scope = "subject-b"'))
     with pytest.raises(Invalid) as refusal:

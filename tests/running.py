@@ -1,4 +1,4 @@
-"""One whole suite for all stories: every process, the sandbox, a signed-in administrator."""
+"""One whole suite for all stories and pages: every process, the sandbox, a signed-in administrator."""
 
 from __future__ import annotations
 

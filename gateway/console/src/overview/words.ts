@@ -1,0 +1,6 @@
+import { words } from '../words'
+
+export const t = words({
+  zh: { title: '概览', people: '客户', peopleAbout: '归并后的人数：同一个人的多个账号只算一个。', relations: '好友关系', relationsAbout: '现存的员工与客户的好友关系。', alerts: '付款提醒', alertsAbout: '客户付款后提醒到服务员工的次数。', delivered: '其中已送达 {n}', welcomes: '已发欢迎语', welcomesAbout: '在企业微信规定的 20 秒内发出的欢迎语。', late: '超时 {n}', channels: '各渠道客户', channelsAbout: '按每位客户第一次添加时的渠道计数。', customers: '客户', adds: '添加次数', byKind: '各类提醒', byKindAbout: '按提醒的类型计数，含仅展示的。', raised: '条数' },
+  en: { title: 'Overview', people: 'Customers', peopleAbout: 'People after merging: several accounts of one person count once.', relations: 'Friendships', relationsAbout: 'Living friendships between employees and customers.', alerts: 'Payment alerts', alertsAbout: 'How often an employee was told that a customer had paid.', delivered: '{n} of them delivered', welcomes: 'Welcomes sent', welcomesAbout: 'Welcomes that went out inside the 20 seconds that WeCom allows.', late: '{n} too late', channels: 'Customers by channel', channelsAbout: 'By the channel through which each customer was first added.', customers: 'Customers', adds: 'Adds', byKind: 'Alerts by kind', byKindAbout: 'By the kind of alert, those that are only shown included.', raised: 'Alerts' },
+})

@@ -1,0 +1,54 @@
+import type { Component } from 'vue'
+import type { Role } from './session'
+import type { Both } from './words'
+
+type Load = () => Promise<{ default: Component }>
+
+/** A line of the table below: where, for whom, which file, and what the navigation calls it (nothing: it has no entry). */
+export interface Page {
+  path: string
+  section: Section
+  roles: readonly Role[]
+  load: Load
+  title: Both
+  inNavigation: boolean
+}
+
+export const SECTIONS = {
+  work: { zh: '工作台', en: 'Work' },
+  growth: { zh: '拉新', en: 'Growth' },
+  operations: { zh: '运营', en: 'Operations' },
+  people: { zh: '客户', en: 'People' },
+  conversion: { zh: '转化', en: 'Conversion' },
+  settings: { zh: '设置', en: 'Settings' },
+} satisfies Record<string, Both>
+export type Section = keyof typeof SECTIONS
+
+const ADMIN: Role = 'ROLE_ADMIN'
+const RUNS: readonly Role[] = [ADMIN, 'ROLE_OPERATOR']
+const READS: readonly Role[] = [...RUNS, 'ROLE_ANALYST']
+const LEADS: readonly Role[] = [...READS, 'ROLE_MANAGER']
+const ALL: readonly Role[] = [...LEADS, 'ROLE_FRONTLINE']
+
+/** A page with an entry in the navigation. */
+const page = (path: string, section: Section, roles: readonly Role[], zh: string, en: string, load: Load): Page => ({
+  path, section, roles, load, title: { zh, en }, inNavigation: true,
+})
+
+/** A page that others lead to. */
+const inner = (path: string, section: Section, roles: readonly Role[], zh: string, en: string, load: Load): Page => ({
+  path, section, roles, load, title: { zh, en }, inNavigation: false,
+})
+
+// The order here is the order of the navigation. The first page that a role may see is where it starts.
+export const PAGES: Page[] = [
+  page('/overview', 'work', READS, '概览', 'Overview', () => import('./overview/Overview.vue')),
+  page('/alerts', 'work', ALL, '提醒', 'Alerts', () => import('./alerts/AlertList.vue')),
+  page('/channels', 'growth', LEADS, '渠道', 'Channels', () => import('./channels/ChannelList.vue')),
+  inner('/channels/new', 'growth', RUNS, '新建渠道', 'New channel', () => import('./channels/ChannelForm.vue')),
+  inner('/channels/:channelId', 'growth', LEADS, '渠道', 'Channel', () => import('./channels/ChannelDetail.vue')),
+  page('/welcome-rules', 'operations', LEADS, '欢迎语', 'Welcomes', () => import('./welcome-rules/WelcomeRuleList.vue')),
+  inner('/welcome-rules/new', 'operations', RUNS, '新建欢迎语', 'New welcome', () => import('./welcome-rules/WelcomeRuleForm.vue')),
+  inner('/welcome-rules/:welcomeRuleId', 'operations', RUNS, '编辑欢迎语', 'Edit welcome', () => import('./welcome-rules/WelcomeRuleForm.vue')),
+  page('/staff', 'settings', LEADS, '员工', 'Staff', () => import('./staff/StaffList.vue')),
+]
