@@ -64,7 +64,10 @@ async def test_the_overview_equals_the_api_and_moves(sit: Sit, admin: Client) ->
     await desk.open("/overview")
     figures = await admin.get("/api/v1/figures/people")
     await expect(desk.page.locator("[data-figure=客户]")).to_have_text(f"{int(figures['people']):,}")
-    await expect(desk.page.locator(".place svg")).to_have_count(2)
+    orders = await admin.get("/api/v1/figures/orders")
+    net = f"¥{int(orders['net']['amount']) / 100:,.2f}"
+    await expect(desk.page.locator("[data-figure=净成交额]")).to_have_text(net)
+    await expect(desk.page.locator(".place svg")).to_have_count(3)
     await desk.page.get_by_role("button", name="“客户”的定义").click()
     await expect(desk.page.get_by_text("归并后的人数")).to_be_visible()
     await desk.page.get_by_role("heading", name="概览").click()

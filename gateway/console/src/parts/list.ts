@@ -16,6 +16,8 @@ export interface Filter {
   /** day: `2026-11-25` in the address; the API gets the day's first moment in the corp's zone, or that of the next day. */
   kind: 'text' | 'choice' | 'day' | 'dayEnd'
   choices?: { value: string; label: string }[]
+  /** What no choice is called; "all" without it. */
+  unset?: string
 }
 
 export interface Asked {
