@@ -27,7 +27,12 @@ ORDERS = "commerce-record-on-order-message"
 
 
 async def attribute_on_identifiers_assigned(tx: Tx, facts: Sequence[Received]) -> None:
-    await marks.mark_people(tx.connection, await assign_identifiers(tx, [fact.message for fact in facts]))
+    assignments = [fact.message for fact in facts]
+    left = await projections.left_behind(
+        tx.connection,
+        [(fact.corp_id, one, fact.message.customer_id) for fact in facts for one in fact.message.identifier_ids],
+    )
+    await marks.mark_people(tx.connection, [*await assign_identifiers(tx, assignments), *left])
 
 
 async def attribute_on_relation_changed(tx: Tx, facts: Sequence[Received]) -> None:

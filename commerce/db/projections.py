@@ -69,3 +69,37 @@ async def save_touches(connection: Connection, touches: Sequence[Touch]) -> list
     """Returns (corp, contact) of those about which there is news."""
     contacts = {(t.corp_id, t.touch_id): t.contact_id for t in touches}
     return [(key[0], contacts[key]) for key in await TOUCHES.save(connection, (one._asdict() for one in touches))]
+
+
+async def left_behind(connection: Connection, assigned: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """(corp, identifier) of the customers that some of these, (corp, identifier, customer), leave: what they bought may
+    have been earned through an identifier that goes. Holds the identifiers' rows, so that of two who move one at once
+    the later sees what the earlier did."""
+    if not assigned:
+        return []
+    rows = await connection.fetch(
+        """
+        with assigned as (
+            select distinct corp_id, identifier_id, customer_id
+            from unnest($1::text[], $2::uuid[], $3::text[]) as t (corp_id, identifier_id, customer_id)
+        ),
+        held as materialized (
+            select i.corp_id, i.identifier_id, i.customer_id
+            from customer_identifiers i
+            where (i.corp_id, i.identifier_id) in (select corp_id, identifier_id from assigned)
+            order by i.corp_id, i.identifier_id
+            for update
+        ),
+        left_ones as (
+            select distinct h.corp_id, h.customer_id
+            from held h
+            join assigned a on (a.corp_id, a.identifier_id) = (h.corp_id, h.identifier_id)
+            where a.customer_id <> h.customer_id::text
+        )
+        select i.corp_id, i.identifier_id
+        from left_ones l
+        join customer_identifiers i on (i.corp_id, i.customer_id) = (l.corp_id, l.customer_id)
+        """,
+        *zip(*sorted(set(assigned)), strict=True),
+    )
+    return [(row["corp_id"], row["identifier_id"]) for row in rows]

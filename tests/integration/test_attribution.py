@@ -251,6 +251,18 @@ async def take(room: Room, *messages: Any, start: int = 0) -> None:
                 await room.take(durable, [fact])
 
 
+async def test_who_is_left_behind_loses_what_came_through_whoever_goes(rooms: Rooms) -> None:
+    """A customer's contact turns out to be another person's: the orders of the account that stays are nobody's then."""
+    async with rooms("commerce") as room:
+        attributing = Attributing(room.outbox, corps())
+        await take(room, *purchase())
+        await attributing.work(room)
+        assert [row["userid"] for row in await room.rows("select userid from attributions")] == ["anna"]
+        await take(room, f.assigned(1, [("external_userid", 0)], 2), start=10)
+        await attributing.work(room)
+        assert [row["userid"] for row in await room.rows("select userid from attributions")] == [None]
+
+
 async def test_a_corrected_buyer_is_stated_anew(rooms: Rooms) -> None:
     """Nobody serves either buyer: all that changes is who bought."""
     async with rooms("commerce") as room:

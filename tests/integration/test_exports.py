@@ -99,7 +99,7 @@ async def exporting(
                     n + 1,
                     sealer.seal(CORP, name),
                 )
-            servicer: Any = ExportableCustomers(room.pool, sealer, corps, offer)
+            servicer: Any = ExportableCustomers(room.pool, sealer, identifiers, corps, offer)
         else:
             servicer = ExportableOrders(room.pool, corps, offer)
         yield Exporting(room, files, offered, servicer)

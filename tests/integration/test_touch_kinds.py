@@ -177,6 +177,10 @@ async def test_what_the_release_before_decided_is_caught_up(rooms: Rooms, jetstr
         assert (await kinds(room))["whole"] == "CONFIRMED"
 
 
+async def has_new(room: Room, contact_id: str) -> bool:
+    return bool(await room.rows("select 1 from touches where contact_id = $1 and kind = 'NEW'", contact_id))
+
+
 @settings(max_examples=examples(10))
 @given(
     st.lists(
@@ -192,7 +196,8 @@ async def test_what_the_release_before_decided_is_caught_up(rooms: Rooms, jetstr
 async def test_whichever_of_both_releases_took_an_add_the_kinds_are_the_same(
     rooms: Rooms, adds: list[tuple[int, str, int, bool, bool]], theirs: list[str | None], renamed_after: int
 ) -> None:
-    """The release before decides anything about the adds that it takes."""
+    """The release before decides anything about the adds that it takes, but that two of one contact are NEW: it locks
+    the contact and looks at all its adds."""
     messages = {
         f"t{n}": add(userid, seconds, half=half, contact=contact)
         for n, (contact, userid, seconds, half, _) in enumerate(adds)
@@ -206,7 +211,8 @@ async def test_whichever_of_both_releases_took_an_add_the_kinds_are_the_same(
             if number == renamed_after:
                 await room.take(RENAMES, [received(RENAMED, "renamed")])
             if adds[number][-1]:
-                await as_before(room, name, message, theirs[number])
+                is_new = theirs[number] == "NEW" and await has_new(room, message.contact.id)
+                await as_before(room, name, message, "RETURNING" if is_new else theirs[number])
             else:
                 await room.take(ACQUIRE, [received(message, name)])
         await room.take(RENAMES, [received(RENAMED, "renamed")])
