@@ -350,12 +350,13 @@ async def test_own_jobs_and_the_administrators(rooms: Rooms, sealer: Sealer, tmp
             while True:
                 request = pb.ListJobsRequest(page_size=1, page_token=token, **only)
                 page = await servicer.ListJobs(request, None)
+                assert not caller.lacks_scope()
                 found += [one.job_id for one in page.jobs]
                 token = page.next_page_token
                 if not token:
                     return found
 
-        assert await listed(ANNA) == [mine]
+        assert await listed(ANNA) == await listed(ANNA, mine=True) == [mine]
         assert await listed(BOSS) == [key, theirs, mine]
         assert await listed(BOSS, mine=True) == []
         assert await listed(BOSS, kind="other") == []
