@@ -90,18 +90,30 @@ def start(data: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
     """
     _stop_leftover(data)
     (data / "bihuan.conf").write_text(SETTINGS.format(port=port))
-    process = subprocess.Popen(
-        [*_unprivileged(), *tied("INT"), binaries() / "postgres", "-D", data],
-        stdout=log.open("ab"), stderr=subprocess.STDOUT, env=_environment(), start_new_session=True,
-    )  # fmt: skip
+    process = _launch(data, log)
     give_up_at = time.monotonic() + 60
     while not _is_ready(data):
         if process.poll() is not None:
-            raise RuntimeError(f"postgres ended with {process.returncode}; see {log}")
+            if not _outlived(log):
+                raise RuntimeError(f"postgres ended with {process.returncode}; see {log}")
+            time.sleep(0.2)
+            process = _launch(data, log)
         if time.monotonic() > give_up_at:
             raise RuntimeError(f"postgres was not ready in a minute; see {log}")
         time.sleep(0.02)
     return process
+
+
+def _launch(data: Path, log: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*_unprivileged(), *tied("INT"), binaries() / "postgres", "-D", data],
+        stdout=log.open("ab"), stderr=subprocess.STDOUT, env=_environment(), start_new_session=True,
+    )  # fmt: skip
+
+
+def _outlived(log: Path) -> bool:
+    """Whether it ended because a backend of one that was killed has not noticed yet."""
+    return b"is still in use" in log.read_bytes()[-1000:]
 
 
 async def prepare(admin_url: str, password: str) -> None:
