@@ -13,7 +13,7 @@ from typing import Protocol
 
 from uuid_utils import uuid7
 
-from acquisition.db import channels
+from acquisition.db import channels, contact_ways
 from acquisition.db import live_codes as db
 from chassis import scheduled
 from chassis.errors import Conflict, Invalid, NotFound
@@ -196,7 +196,7 @@ class LiveCodes:
         except (WeComError, WeComAway) as error:
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
-                    await db.failed(tx.connection, claim.corp_id, claim.key, str(error))
+                    await contact_ways.failed(tx.connection, claim.corp_id, claim.key, str(error))
                     await scheduled.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
                 else:
                     later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
@@ -206,7 +206,7 @@ class LiveCodes:
             log.warning("contact_way_left_to_others", corp_id=claim.corp_id)
             return
         async with self._outbox.transaction() as tx:
-            await _update_if_told_otherwise(tx, await db.made(tx.connection, row, way.config_id, way.qr_code))
+            await _update_if_told_otherwise(tx, await contact_ways.made(tx.connection, row, way.config_id, way.qr_code))
             await scheduled.finish(tx.connection, KIND, [(claim, "made")])
             publish_changed(tx, claim.corp_id, NOUN, [claim.key])
 
@@ -227,9 +227,9 @@ class LiveCodes:
             return await self._later(claim)
         async with self._outbox.transaction() as tx:
             if failure is None:
-                await db.told(tx.connection, claim.corp_id, claim.key, row["name"], row["userids"])
+                await contact_ways.told(tx.connection, claim.corp_id, claim.key, row["name"], row["userids"])
             else:
-                await db.refused(tx.connection, claim.corp_id, claim.key, str(failure))
+                await contact_ways.refused(tx.connection, claim.corp_id, claim.key, str(failure))
             outcome = "told" if failure is None else f"errcode {failure.errcode}"
             await scheduled.finish(tx.connection, UPDATE_KIND, [(claim, outcome)])
             publish_changed(tx, claim.corp_id, NOUN, [claim.key])
@@ -249,7 +249,7 @@ class LiveCodes:
                 return found
         asked_at = clock()
         async with self._outbox.pool.acquire() as connection:
-            ours = await db.hold_claim(connection, KIND, claim, scheduled.LEASE_SECONDS)
+            ours = await contact_ways.hold_claim(connection, KIND, claim, scheduled.LEASE_SECONDS)
         # Nobody else may begin before our call has ended.
         if not ours or clock() > asked_at + scheduled.LEASE_SECONDS - scheduled.CALL_SECONDS:
             return None
@@ -259,7 +259,7 @@ class LiveCodes:
         """Looks through the contact ways made since the code was, but for those that are other codes'."""
         listed = await self._ways.list_since(row["corp_id"], row["created_at"])
         async with self._outbox.pool.acquire() as connection:
-            known = await db.known_config_ids(connection, row["corp_id"], listed)
+            known = await contact_ways.known_config_ids(connection, row["corp_id"], listed)
         for config_id in listed:
             if config_id not in known:
                 way = await self._ways.read(row["corp_id"], config_id)

@@ -8,6 +8,7 @@ from bihuan.acquisition.v1 import live_code_service_pb2 as pb
 from bihuan.acquisition.v1 import live_code_service_pb2_grpc as grpc_pb
 
 from acquisition.app.live_codes import LiveCodes, is_told_otherwise
+from acquisition.db import live_code_lists as lists
 from acquisition.db import live_codes as db
 from chassis import paging
 from chassis.errors import Invalid, NotFound
@@ -49,7 +50,7 @@ class LiveCodeServicer(grpc_pb.LiveCodeServiceServicer):
     async def ListLiveCodes(self, request: pb.ListLiveCodesRequest, context: Any) -> pb.ListLiveCodesResponse:
         corp_id = caller().corp_id
         page = paging.sorted_page(request.page_size, request.page_token, request.order_by, FIELDS, "created_at")
-        wanted = db.Wanted(
+        wanted = lists.Wanted(
             channel_id=paging.uuid(request.channel_id, "channelId") if request.channel_id else None,
             userid=request.userid.strip().lower() or None,
             status=pb.LiveCodeStatus.Name(request.status).removeprefix(STATUS) if request.status else None,
@@ -57,8 +58,8 @@ class LiveCodeServicer(grpc_pb.LiveCodeServiceServicer):
             archived=request.archived,
         )
         async with self._pool.acquire() as connection:
-            rows = await db.page(connection, corp_id, page, wanted)
-            counted = await db.count(connection, corp_id, wanted, LIMIT) if request.with_total else None
+            rows = await lists.page(connection, corp_id, page, wanted)
+            counted = await lists.count(connection, corp_id, wanted, LIMIT) if request.with_total else None
         return pb.ListLiveCodesResponse(
             live_codes=[_live_code(row) for row in rows],
             next_page_token=page.next_token([(row[page.order_by], row["live_code_id"]) for row in rows]),

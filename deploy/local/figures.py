@@ -14,6 +14,8 @@ from deploy.local.client import Client
 
 ALERT_ID = re.compile(r"· ([0-9A-HJKMNP-TV-Z]{16})$", re.MULTILINE)
 SHANGHAI = timezone(timedelta(hours=8))
+# The longest report.
+REPORT_DAYS = 400
 STATUSES = ("COMPLETED", "REFUNDED", "PARTLY_REFUNDED", "CLOSED")
 KINDS = ("order_paid", "order_refunded", "friend_lost", "friend_added")
 # What is sent as an app message.
@@ -43,6 +45,7 @@ async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], di
         "welcomes_refused": int(welcomes["refused"]),
     }
     found |= await _channels(client, codes)
+    found["adds_by_day"] = await _adds_by_day(client)
     totals = await client.get("/api/v1/figures/orders")
     found |= _totals(totals)
     found |= await _shares(client, codes)
@@ -73,6 +76,20 @@ async def _channels(client: Client, codes: Codes) -> dict[str, int]:
     found |= {f"adds_of_code_{n}": int(row.get("adds", 0)) for n, row in enumerate(own)}
     found["adds_of_no_code"] = sum(int(row["adds"]) for row in rows.values())
     return found
+
+
+async def _adds_by_day(client: Client) -> int:
+    """Adds and new customers of each day that has any, over as long as the log is."""
+    rows: list[str] = []
+    last = datetime.now(SHANGHAI).date()
+    for _ in range(2):
+        first = last - timedelta(days=REPORT_DAYS - 1)
+        report = await client.get(
+            "/api/v1/reports/adds", by="DIMENSION_DAY", firstDay=first.isoformat(), lastDay=last.isoformat()
+        )
+        rows += [f"{row['key']}/{row['adds']}/{row['customers']}" for row in report["rows"] if row["adds"] != "0"]
+        last = first - timedelta(days=1)
+    return _digest(rows)
 
 
 def _totals(orders: dict[str, Any]) -> dict[str, int]:

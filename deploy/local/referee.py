@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, TypeAlias
 
 # An order, a line, a refund, a relation or a touch, by the names of what it holds.
@@ -76,11 +77,13 @@ def judge(told: Mapping[str, Any]) -> dict[str, int]:
         "welcomes_refused": 0,
     }
     firsts: dict[int, int | None] = {}
+    days: dict[date, list[bool]] = {}  # of each add, whether its customer is new
     for touch in sorted(touches, key=lambda one: one["at"]):
+        days.setdefault(touch["at"].date(), []).append(touch["buyer"] not in firsts)
         firsts.setdefault(touch["buyer"], touch["code"])
+    result["adds_by_day"] = _digest(f"{day}/{len(new)}/{sum(new)}" for day, new in days.items())
     for code in range(CODES):
         result[f"customers_of_code_{code}"] = sum(1 for first in firsts.values() if first == code)
-    for code in range(CODES):
         result[f"adds_of_code_{code}"] = sum(1 for touch in touches if touch["code"] == code)
     result["adds_of_no_code"] = sum(1 for touch in touches if touch["code"] is None)
     result |= _order_figures(told, paid)
@@ -292,8 +295,6 @@ def _on(day: date, hour: int) -> datetime:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1]) as log_file:
-        text = log_file.read()
     limit = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     left_out = sys.argv[4].split(",") if len(sys.argv) > 4 else ()
-    print(json.dumps(figures(text, date.fromisoformat(sys.argv[2]), limit, left_out)))
+    print(json.dumps(figures(Path(sys.argv[1]).read_text(), date.fromisoformat(sys.argv[2]), limit, left_out)))
