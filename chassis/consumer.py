@@ -6,13 +6,11 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from chassis import dead_letters, durables, inbox, metrics
@@ -26,7 +24,7 @@ from chassis.logs import log
 from chassis.nats_connection import connection_of
 from chassis.outbox import Outbox, Tx
 from chassis.parking import Parking
-from chassis.pull import Pull
+from chassis.pull import Pull, give_back, keep_alive
 
 ACK_WAIT_SECONDS = 30.0
 # For facts that lead to a welcome: what a killed replica held must come again inside WeCom's 20 seconds.
@@ -147,7 +145,7 @@ class Consumer:
                 if not messages:
                     continue
                 if self._stopping:
-                    await _give_back(messages)
+                    await give_back(messages)
                     break
                 began = time.monotonic()
                 at_work.add(asyncio.create_task(self._work(messages)))
@@ -169,12 +167,12 @@ class Consumer:
         return len(messages) == self.durable.batch and not self._lane.parked
 
     async def _work(self, messages: Sequence[Msg]) -> None:
-        beat = asyncio.create_task(_keep_alive(messages, self.durable.ack_wait_seconds / 3))
+        beat = asyncio.create_task(keep_alive(messages, self.durable.ack_wait_seconds / 3))
         try:
             await self._take(messages)
         finally:
             beat.cancel()
-            await _give_back(messages)
+            await give_back(messages)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -271,16 +269,7 @@ class Consumer:
             return
         reason, detail, fallback = reason_of(error), detail_of(error), position_of(message)
         async with self._outbox.pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                """
-                insert into inbox (corp_id, durable, fact_id)
-                values ($1, $2, $3)
-                on conflict do nothing
-                """,
-                corp_id,
-                self.durable.name,
-                dead_letters.fact_id(headers, fallback),
-            )
+            await inbox.keep(connection, self.durable.name, corp_id, dead_letters.fact_id(headers, fallback))
             await dead_letters.add(
                 connection,
                 self.durable.name,
@@ -309,19 +298,3 @@ async def _until_fewer(tasks: set[asyncio.Task[None]], count: int) -> set[asynci
 def _corp_of(item: Delivered) -> str:
     message, fact = item
     return fact.corp_id if fact is not None else corp_of(message)
-
-
-async def _give_back(messages: Sequence[Msg]) -> None:
-    """What was neither committed nor dead-lettered goes to another replica at once, not when its ack wait is over."""
-    with suppress(NatsError):  # without a connection the server notices by itself
-        for message in messages:
-            if not message.is_acked:
-                await message.nak()
-
-
-async def _keep_alive(messages: Sequence[Msg], seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        for message in messages:
-            if not message.is_acked:
-                await message.in_progress()

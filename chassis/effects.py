@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from chassis import metrics, scheduled
+from chassis import metrics, scheduled, scheduled_letters
 from chassis.batches import Batches
 from chassis.dead_letters import detail_of, reason_of
 from chassis.logs import log
@@ -177,7 +177,7 @@ class EffectWorker:
 
     async def _fail(self, claim: Claim, reason: str, detail: str, *, counted: bool = True) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            dead = await scheduled.fail(
+            dead = await scheduled_letters.fail(
                 connection,
                 self._kind,
                 claim,

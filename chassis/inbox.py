@@ -26,6 +26,20 @@ FORGET = """
 """
 
 
+async def keep(connection: Connection, durable: str, corp_id: str, fact_id: str) -> None:
+    """Marks one fact as taken, whether it was or not."""
+    await connection.execute(
+        """
+        insert into inbox (corp_id, durable, fact_id)
+        values ($1, $2, $3)
+        on conflict do nothing
+        """,
+        corp_id,
+        durable,
+        fact_id,
+    )
+
+
 async def keep_new(connection: Connection, durable: str, facts: Sequence[Received]) -> list[Received]:
     """Marks the facts as taken, inside the caller's transaction; returns those that were not yet, each once."""
     rows = await connection.fetch(

@@ -14,11 +14,11 @@ from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
 from chassis import outbox_rows
-from chassis.bus import publish_until_confirmed
 from chassis.errors import Unavailable
 from chassis.facts import Fact, new_fact
 from chassis.outbox_rows import Batches, BatchKey
 from chassis.pool import Connection, Pool, is_transient
+from chassis.publishing import publish_until_confirmed
 
 SWEEP_AGE_SECONDS = 10.0
 SWEEP_BATCHES = 16

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -100,3 +102,19 @@ class Pull:
         except NatsError:
             self._wanted = 0
             await asyncio.sleep(0.2)
+
+
+async def give_back(messages: Sequence[Msg]) -> None:
+    """What was neither committed nor dead-lettered goes to another replica at once, not when its ack wait is over."""
+    with suppress(NatsError):  # without a connection the server notices by itself
+        for message in messages:
+            if not message.is_acked:
+                await message.nak()
+
+
+async def keep_alive(messages: Sequence[Msg], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        for message in messages:
+            if not message.is_acked:
+                await message.in_progress()

@@ -9,10 +9,10 @@ from bihuan.common.v1.identifier_pb2 import Identifier
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
 
-from chassis.bus import publish
 from chassis.facts import new_fact
 from chassis.kernel.identifiers import Identifiers
 from chassis.last_seen import LastSeen
+from chassis.publishing import publish
 from chassis.sealing import Sealer
 
 # WeCom and the malls give five seconds.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from nats.js import JetStreamContext
 from uuid_utils import uuid7
 
-from chassis import dead_letters, scheduled, work_queue
-from chassis.bus import publish
+from chassis import dead_letters, scheduled_letters, work_queue
 from chassis.facts import FOR_DURABLE, Fact
 from chassis.pool import Connection, Row
+from chassis.publishing import publish
 
 PAGE = 200
 
@@ -77,8 +77,8 @@ async def _replay(connection: Connection, js: JetStreamContext, row: Row) -> boo
         )
         if not ours:
             return False
-        if row["subject"].startswith(scheduled.SUBJECT):
-            await scheduled.revive(connection, row)
+        if row["subject"].startswith(scheduled_letters.SUBJECT):
+            await scheduled_letters.revive(connection, row)
         elif row["subject"].startswith(work_queue.SUBJECT):
             await work_queue.put_back(connection, row)
         else:

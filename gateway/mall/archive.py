@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from chassis import bus
+from chassis import bus, publishing
 from chassis.errors import DomainError, Unavailable
 from chassis.facts import Fact, new_fact, type_of
 from chassis.kernel.corps import Corp
@@ -150,7 +150,7 @@ def _anew(edge: Edge, wanted: Wanted, archived: _Archived, done: Reread) -> Fact
 
 
 async def _publish(js: JetStreamContext, facts: list[Fact]) -> None:
-    confirmed = await bus.publish_until_confirmed(js, facts)
+    confirmed = await publishing.publish_until_confirmed(js, facts)
     if len(confirmed) < len(facts):
         raise Unavailable("BUS_AWAY", "not all readings were confirmed")
 

@@ -24,12 +24,12 @@ from uuid_utils import uuid7
 
 from acquisition import consumers as acquisition
 from chassis import logs
-from chassis.bus import publish, publish_until_confirmed
 from chassis.consumer import Consumer, Durable, take
 from chassis.facts import Fact, Received, new_fact
 from chassis.kernel.identifiers import Identifiers
 from chassis.outbox import Outbox
 from chassis.pool import Pool, is_transient
+from chassis.publishing import publish, publish_until_confirmed
 from chassis.pull import Pull
 from chassis.sealing import Sealer
 from commerce import consumers as commerce

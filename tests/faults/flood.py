@@ -8,7 +8,7 @@ from collections import Counter
 import asyncpg
 from google.protobuf.message import Message
 
-from chassis import bus
+from chassis import bus, publishing
 from chassis.facts import Fact, new_fact, subject_of
 from chassis.kernel.staff_subject import staff_suffix
 from deploy.local.home import SERVICES
@@ -34,7 +34,7 @@ class Flood:
         try:
             for _ in range(BURSTS):
                 facts = [self._unreadable(message) for message in types for _ in range(PER_BURST)]
-                confirmed = await bus.publish_until_confirmed(connected.jetstream(), facts, seconds=60)
+                confirmed = await publishing.publish_until_confirmed(connected.jetstream(), facts, seconds=60)
                 assert len(confirmed) == len(facts), "NATS did not take the flood"
                 await asyncio.sleep(1)
         finally:

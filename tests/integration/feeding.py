@@ -9,7 +9,7 @@ from typing import Any
 from bihuan.wecom.v1.facts_pb2 import ContactAdded
 from nats.js import JetStreamContext
 
-from chassis import bus
+from chassis import publishing
 from chassis.consumer import Consumer, Durable
 from chassis.errors import Invalid
 from chassis.facts import Received, new_fact
@@ -89,7 +89,7 @@ class Running:
             )
             if number in broken:
                 fact = type(fact)(fact.id, fact.corp_id, fact.subject, fact.headers, b"\xff\xff")
-            await bus.publish(self._js, fact, timeout=5)
+            await publishing.publish(self._js, fact, timeout=5)
 
     async def settled(self) -> bool:
         info = await self._js.consumer_info("EDGE", self.name)

@@ -15,7 +15,7 @@ from bihuan.staff.v1.facts_pb2 import AlertKind, Importance, NextStep, StaffAler
 from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js import JetStreamContext
 
-from chassis import bus, scheduled
+from chassis import publishing, scheduled
 from chassis.consumer import Consumer, Durable
 from chassis.errors import Invalid
 from chassis.facts import new_fact
@@ -158,7 +158,7 @@ async def test_a_kind_of_next_years_release_waits_for_it(
             for alert in (of_next_year("1"), known):
                 suffix = staff_suffix(CORP, alert.userid)
                 fact = new_fact(alert, corp_id=CORP, source="tests", fact_id=alert.alert_id, subject_suffix=suffix)
-                await bus.publish(jetstream, fact, timeout=5)
+                await publishing.publish(jetstream, fact, timeout=5)
             await until(lambda: room.rows("select 1 from alerts"))
             assert await room.rows("select next_step from alerts") == [{"next_step": "UNSPECIFIED"}]
             assert await room.rows("select * from dead_letters") == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bihuan.wecom.v1.facts_pb2 import UnknownEventReceived
 
-from chassis import bus
+from chassis import bus, publishing
 from chassis.facts import Fact, new_fact
 from tests.cluster import NODES, Cluster, elect, leader
 from tests.conftest import CORP
@@ -24,7 +24,7 @@ async def test_a_client_goes_on_when_its_server_dies(tmp_path: Path) -> None:
 
         async def publish() -> None:
             facts: list[Fact] = [new_fact(UnknownEventReceived(), corp_id=CORP, source="tests") for _ in range(20)]
-            assert await bus.publish_until_confirmed(js, facts) == facts
+            assert await publishing.publish_until_confirmed(js, facts) == facts
 
         async def stored() -> int:
             return int((await bus.ask(js, "STREAM.INFO.EDGE", {}))["state"]["messages"])

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis import bus, scheduled
+from chassis import publishing, scheduled
 from chassis.effects import EffectWorker
 from chassis.errors import Unavailable
 from chassis.facts import Fact, new_fact
@@ -250,12 +250,12 @@ async def test_a_fact_that_nobody_keeps_is_not_confirmed(jetstream: JetStreamCon
     nowhere = Fact(kept.id, CORP, f"nowhere.{uuid.uuid4()}", kept.headers, kept.payload)
     began = time.monotonic()
     with pytest.raises(Unavailable, match="no stream"):
-        await bus.publish(jetstream, nowhere, timeout=5)
+        await publishing.publish(jetstream, nowhere, timeout=5)
     assert time.monotonic() - began < 1
 
     silent = await jetstream._nc.subscribe(nowhere.subject)
-    unheard = asyncio.create_task(bus.publish(jetstream, nowhere, timeout=0.5))
-    await asyncio.gather(*(bus.publish(jetstream, kept, timeout=5) for _ in range(20)))
+    unheard = asyncio.create_task(publishing.publish(jetstream, nowhere, timeout=0.5))
+    await asyncio.gather(*(publishing.publish(jetstream, kept, timeout=5) for _ in range(20)))
     assert not unheard.done()
     with pytest.raises(Unavailable, match="in time"):
         await unheard

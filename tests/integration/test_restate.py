@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 
 from acquisition import consumers as acquisition
 from acquisition import restate as acquisition_restate
-from chassis import bus, rewind
+from chassis import publishing, rewind
 from chassis.consumer import Consumer, Durable
 from chassis.facts import new_fact
 from chassis.kernel.streams import STREAMS
@@ -104,7 +104,7 @@ class House:
     async def say(self, messages: Iterable[Any], first: int) -> None:
         for number, message in enumerate(messages, first):
             fact = new_fact(message, corp_id=CORP, source="tests", fact_id=f"{self._name}-{number}")
-            await bus.publish(self.js, fact, timeout=5)
+            await publishing.publish(self.js, fact, timeout=5)
 
     async def shows(self, service: str, queries: Iterable[str]) -> list[Any]:
         return [await self.rooms[service].rows(query) for query in queries]
@@ -309,7 +309,7 @@ async def test_a_rewound_durable_takes_again_what_its_inbox_forgot(
                 middle = datetime.now(UTC)
                 await asyncio.sleep(0.05)
             fact = new_fact(f.added(number, "anna", number), corp_id=CORP, source="tests", fact_id=f"rewound-{number}")
-            await bus.publish(jetstream, fact, timeout=5)
+            await publishing.publish(jetstream, fact, timeout=5)
         await until(lambda: len(taken) == 6)
         assert await rewind.rewind(jetstream, "EDGE", durable.name, middle) == 3
         await until(lambda: rests(jetstream, durable.name))

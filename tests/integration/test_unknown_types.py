@@ -11,7 +11,7 @@ import pytest
 from bihuan.wecom.v1.facts_pb2 import ContactAdded, ContactEdited
 from nats.js import JetStreamContext
 
-from chassis import bus, dead_letters, later_facts, parking
+from chassis import dead_letters, later_facts, parking, publishing
 from chassis.consumer import Consumer, Durable
 from chassis.facts import Received, new_fact
 from chassis.moments import stamp
@@ -59,7 +59,7 @@ async def say(js: JetStreamContext, numbers: range) -> None:
         edited = ContactEdited(corp_id=CORP, userid="anna", contact=added.contact, at=stamp(f.at(number)))
         for kind, message in (("edit", edited), ("add", added)):
             fact = new_fact(message, corp_id=CORP, source="tests", fact_id=f"{kind}-{number}")
-            await bus.publish(js, fact, timeout=5)
+            await publishing.publish(js, fact, timeout=5)
 
 
 async def acked(js: JetStreamContext) -> bool:
@@ -129,7 +129,7 @@ async def test_what_was_set_aside_can_be_a_poison_too(rooms: Rooms, jetstream: J
             fact = new_fact(
                 ContactEdited(corp_id=CORP, userid="anna"), corp_id=CORP, source="tests", fact_id="not-to-be-read"
             )
-            await bus.publish(jetstream, type(fact)(fact.id, CORP, fact.subject, fact.headers, b"\xff"), timeout=5)
+            await publishing.publish(jetstream, fact._replace(payload=b"\xff"), timeout=5)
             await until(lambda: room.rows("select 1 from later_facts"))
         async with running(release(room, jetstream, [], ContactAdded, ContactEdited)):
             letters = await until(lambda: room.rows("select fact_id, reason from dead_letters"))
@@ -201,7 +201,7 @@ async def test_a_fact_under_a_subject_of_another_type_is_broken(rooms: Rooms, je
         async with running(release(room, jetstream, taken, ContactAdded)):
             fact = new_fact(f.added(1, "anna", 1), corp_id=CORP, source="tests", fact_id="astray")
             fact.headers["ce-type"] = "bihuan.wecom.v1.ContactEdited"
-            await bus.publish(jetstream, fact, timeout=5)
+            await publishing.publish(jetstream, fact, timeout=5)
             letters = await until(lambda: room.rows("select fact_id, reason from dead_letters"))
         assert letters == [{"fact_id": "astray", "reason": "FACT_TYPE_ASTRAY"}]
         assert taken == []
