@@ -32,9 +32,10 @@ from chassis.sealing import Sealer
 from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
 from tests.scratch import scratch
+from tests.workers import first_port
 
 # The running suite, one for all stories and all pages.
-pytest_plugins = ["tests.running"]
+pytest_plugins = ["tests.running", "tests.workers"]
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -95,7 +96,7 @@ def free_port() -> int:
 
 def free_port_base() -> int:
     """A base whose next ports, those of a second replica included, are free too."""
-    for base in itertools.count(20000, 40):
+    for base in itertools.count(first_port(), 40):
         try:
             for port in range(base, base + 36):
                 with socket.socket() as probe:
