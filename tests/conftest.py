@@ -33,9 +33,10 @@ from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
 from tests.scratch import scratch
 from tests.workers import first_port
+from tests.workers import pytest_collection_modifyitems as pytest_collection_modifyitems
 
 # The running suite, one for all stories and all pages.
-pytest_plugins = ["tests.running", "tests.workers"]
+pytest_plugins = ["tests.running"]
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = base64.b64encode(bytes(range(32))).decode()
