@@ -3,7 +3,8 @@
 of one customer                    from the customer's identifiers
 in a member's scope, few relations from their living relations
 that somebody, or a channel, earned along the index of attributions by employee, or by channel
-all others                         along an index of orders: by number, status, mall or moment
+of one number                      from the malls that ever told of orders: they are few
+all others                         along an index of orders: by status, mall or moment
 
 The last two pass over what lies outside a member's scope and what further filters leave out, until the page is full.
 With R relations in scope the second reads R, the others about (relations of the corp / R) orders for each one found:
@@ -130,6 +131,32 @@ IN_SCOPE = f"""
     )
 """
 
+# Each mall of the corp's orders, by one step along the primary key; and a mall's order of one number.
+MALLS = """
+    with recursive malls as (
+        select min(o.mall_id) as mall_id
+        from orders o
+        where o.corp_id = $1
+        union all
+        select (
+            select min(o.mall_id)
+            from orders o
+            where o.corp_id = $1 and o.mall_id > m.mall_id
+        )
+        from malls m
+        where m.mall_id is not null
+    )
+"""
+OF_NUMBER = """
+    malls m
+    cross join lateral (
+        select *
+        from orders o
+        where (o.corp_id, o.mall_id, o.order_id) = ($1, m.mall_id, {number})
+        offset 0
+    ) o
+"""
+
 # The order of an attribution `a`, and the attribution of an order `o`.
 OF_ATTRIBUTION = """
     cross join lateral (
@@ -171,6 +198,8 @@ class Listing:
         if wanted.customer_id:
             self._from = f"customer_identifiers i {OF_IDENTIFIER}"
             where += ["i.corp_id = $1", f"i.customer_id = {self._arguments(wanted.customer_id)}"]
+        elif wanted.order_id and not wanted.mall_id:
+            self._with, self._from = MALLS, OF_NUMBER.format(number=self._arguments(wanted.order_id))
         elif few:
             self._with, self._from = FEW_CUSTOMERS, f"{IDENTIFIERS_OF_FEW} {OF_IDENTIFIER}"
         elif not along_attributions:
@@ -180,7 +209,7 @@ class Listing:
             where.append(SERVED)
         # An order of which only later messages came has no moment yet; an unpaid one has none of its payment.
         where.append(f"{self._place[0]} is not null")
-        self._gathered = few or wanted.customer_id is not None
+        self._gathered = few or bool(wanted.customer_id or wanted.order_id)
         self._where = "\n            and ".join(where)
 
     def page(self, after: Place | None, limit: int, *, descending: bool) -> tuple[str, Arguments]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +12,10 @@ from bihuan.commerce.v1 import order_service_pb2 as pb
 
 from chassis import paging
 from chassis.errors import Invalid
-from chassis.paging import SortedPage
+from chassis.paging import Page, SortedPage
 from commerce.db.order_filters import Wanted
 from commerce.db.order_pages import Place
+from commerce.db.orders import Key
 
 STATUS_HEAD = "ORDER_STATUS_"
 MALL_ID = re.compile(r"[a-z0-9-]{1,40}")
@@ -40,29 +43,40 @@ def wanted(request: pb.ListOrdersRequest) -> Wanted:
     )
 
 
-def page(request: pb.ListOrdersRequest, filters: Wanted) -> SortedPage:
-    """Raises Invalid for an order that the list does not have. A period of payments is read by payment only: what was
-    paid in it may have been ordered at any time."""
+def page(request: pb.ListOrdersRequest, filters: Wanted) -> tuple[SortedPage, Place | None]:
+    """The page, and the place of the last order before it. Raises Invalid for an order that the list does not have.
+
+    A period of payments is read by payment only: what was paid in it may have been ordered at any time.
+    """
     in_period = filters.paid_since is not None or filters.paid_until is not None
-    return paging.sorted_page(
-        request.page_size,
-        request.page_token,
-        request.order_by,
-        PAYMENTS if in_period else MOMENTS,
-        "paid_at desc" if in_period else "created_at desc",
-        uuid_keys=False,
-    )
-
-
-def after(asked: SortedPage) -> Place | None:
-    """The place of the last order of the page before. Raises Invalid."""
-    if asked.after is None:
-        return None
+    allowed, usual = (PAYMENTS, "paid_at desc") if in_period else (MOMENTS, "created_at desc")
+    plain = paging.page(request.page_size, request.page_token)
+    asked = paging.sorted_page(request.page_size, "", request.order_by, allowed, usual, uuid_keys=False)
+    if not plain.after:
+        return asked, None
+    if _is_usual(asked):
+        return asked, paging.position(plain.after)
+    asked = paging.sorted_page(request.page_size, request.page_token, request.order_by, allowed, usual, uuid_keys=False)
+    assert asked.after is not None, "it was read from the token"
     at, key = asked.after
     mall_id, slash, order_id = key.partition("/")
     if not slash:
         raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected=paging.TOKEN_EXPECTED)
-    return at, mall_id, order_id
+    return asked, (at, mall_id, order_id)
+
+
+def next_token(asked: SortedPage, found: Sequence[tuple[Key, datetime]]) -> str:
+    """Token of the page after one with these orders and the moments that they are ordered by."""
+    if _is_usual(asked):
+        return Page(asked.size, "").next_token(
+            [json.dumps([at.isoformat(), mall_id, order_id]) for (_, mall_id, order_id), at in found]
+        )
+    return asked.next_token([(at, f"{mall_id}/{order_id}") for (_, mall_id, order_id), at in found])
+
+
+def _is_usual(asked: SortedPage) -> bool:
+    """Newest first is the only order that the release before knows; its tokens stay those of either release."""
+    return asked.order_by == "created_at" and asked.descending
 
 
 def _status(status: int) -> str:

@@ -26,8 +26,7 @@ class OrderServicer(grpc_pb.OrderServiceServicer):
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
         me, wanted = caller(), order_requests.wanted(request)
-        page = order_requests.page(request, wanted)
-        after, counted = order_requests.after(page), 0
+        (page, after), counted = order_requests.page(request, wanted), 0
         found: Sequence[tuple[Key, Any]] = ()
         async with self._pool.acquire() as connection:
             listing = await order_pages.listing(connection, me.corp_id, me.confined_to, wanted, page.order_by)
@@ -38,7 +37,7 @@ class OrderServicer(grpc_pb.OrderServiceServicer):
             orders = await _shown(connection, [key for key, _ in found])
         return pb.ListOrdersResponse(
             orders=[orders[key] for key, _ in found if key in orders],
-            next_page_token=page.next_token([(at, f"{mall_id}/{order_id}") for (_, mall_id, order_id), at in found]),
+            next_page_token=order_requests.next_token(page, found),
             total=total(counted) if request.with_total else None,
         )
 

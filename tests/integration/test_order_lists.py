@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from chassis.errors import Invalid, NotFound
 from chassis.kernel import caller
 from chassis.moments import stamp
+from chassis.paging import Page
 from commerce import consumers as commerce
 from commerce.rpc.orders import OrderServicer
 from tests import facts as f
@@ -192,6 +194,24 @@ async def test_a_page_survives_what_is_inserted_meanwhile(rooms: Rooms) -> None:
             )
 
 
+async def test_a_page_goes_on_at_either_release(rooms: Rooms) -> None:
+    """While both run, each of them gets tokens of the other's pages."""
+    async with rooms("commerce") as room:
+        await take(room, *(f.created(f"o{n}", 0, 100, n) for n in range(4)))
+        of_release_before = Page(2, "").next_token(
+            ["", json.dumps([f.at(2).isoformat(), "yz", "o2"])],
+        )
+        me()
+        servicer = OrderServicer(room.pool, corps())
+        first = await servicer.ListOrders(pb.ListOrdersRequest(page_size=2), None)
+        assert first.next_page_token == of_release_before
+        second = await servicer.ListOrders(pb.ListOrdersRequest(page_size=2, page_token=of_release_before), None)
+        assert [one.order_id for one in second.orders] == ["o1", "o0"]
+        for order_by in ("created_at", "paid_at desc"):
+            with pytest.raises(Invalid):
+                await servicer.ListOrders(pb.ListOrdersRequest(page_token=of_release_before, order_by=order_by), None)
+
+
 async def test_a_total_says_where_it_stopped(rooms: Rooms) -> None:
     async with rooms("commerce") as room:
         await room.pool.execute(
@@ -260,6 +280,46 @@ async def test_a_message_that_was_read_anew_is_one(rooms: Rooms) -> None:
             for fact in order:
                 await room.take(durable, [fact])
             assert [(one.kind, one.refunded.amount) for one in await said(room)] == [("paid", 0), ("refunded", 20)]
+
+
+# What a message is about, and how often it was read: each reading says more was given back.
+told_messages = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from(["created", "paid", "refunded", "shipped"]), st.integers(1, 3)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=examples(12), phases=[Phase.explicit, Phase.generate])
+@given(told_messages, st.randoms(use_true_random=False))
+async def test_messages_are_kept_doubled_shuffled_and_replayed(rooms: Rooms, came: Any, chance: Any) -> None:
+    durable = next(one for one in DURABLES if one.name == "commerce-keep-on-order-message")
+    facts, expected = [], []
+    for number, (order, kind, readings) in enumerate(came):
+        for reading in range(1, readings + 1):
+            message = {
+                "created": f.created(f"o{order}", 0, 100, number),
+                "paid": f.paid(f"o{order}", 0, 100 + reading, number, ordered=0),
+                "refunded": f.refunded(f"o{order}", f"r{number}", reading, number),
+                "shipped": f.shipped(f"o{order}", number),
+            }[kind]
+            facts.append(received(message, f"m{number}" if reading == 1 else f"r{reading:04d}-m{number}"))
+        money = {"paid": (100 + readings, 0), "refunded": (0, readings)}.get(kind, (0, 0))
+        expected.append((f"o{order}", number, kind, *money))
+    feed = facts + chance.choices(facts, k=3)
+    chance.shuffle(feed)
+    async with rooms("commerce") as room:
+        await take(room, f.created("o0", 0, 100, -1), f.created("o1", 0, 100, -1))
+        while feed:
+            size = chance.randint(1, 5)
+            await room.take(durable, feed[:size])
+            feed = feed[size:]
+        await room.take(durable, facts)
+        for order_id in ("o0", "o1"):
+            assert [
+                (order_id, one.at.seconds - stamp(f.at(0)).seconds, one.kind, one.paid.amount, one.refunded.amount)
+                for one in (await said(room, order_id))[1:]
+            ] == [one for one in expected if one[0] == order_id]
 
 
 @pytest.mark.parametrize("rpc", ["GetOrder", "ListOrderMessages", "ExplainOrder"])

@@ -1,5 +1,3 @@
--- Lists by mall, status, number, employee, channel and payment: each filter has an index for each order of its rows.
-
 -- What counting refunds gave back; null: nothing. Triggers keep it, so that it holds for what the release before writes.
 alter table orders add column given_back_fen bigint;
 
@@ -57,27 +55,3 @@ from (
     group by corp_id, mall_id, order_id
 ) given_back
 where (o.corp_id, o.mall_id, o.order_id) = (given_back.corp_id, given_back.mall_id, given_back.order_id);
-
-create index orders_number on orders (corp_id, order_id);
-create index orders_paid on orders (corp_id, paid_at, mall_id, order_id) where paid_at is not null;
-create index orders_mall on orders (corp_id, mall_id, created_at, order_id);
-create index orders_mall_paid on orders (corp_id, mall_id, paid_at, order_id) where paid_at is not null;
-create index orders_status on orders (
-    corp_id,
-    order_status(paid_fen, given_back_fen, shipped_at, completed_at, closed_at, 'infinity'),
-    created_at,
-    mall_id,
-    order_id
-);
-create index orders_status_paid on orders (
-    corp_id,
-    order_status(paid_fen, given_back_fen, shipped_at, completed_at, closed_at, 'infinity'),
-    paid_at,
-    mall_id,
-    order_id
-) where paid_at is not null;
-
-create index attributions_staff on attributions (corp_id, userid, ordered_at, mall_id, order_id);
-create index attributions_staff_paid on attributions (corp_id, userid, paid_at, mall_id, order_id);
-create index attributions_channel on attributions (corp_id, channel_id, ordered_at, mall_id, order_id);
-create index attributions_channel_paid on attributions (corp_id, channel_id, paid_at, mall_id, order_id);
