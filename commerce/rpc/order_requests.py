@@ -29,11 +29,9 @@ def wanted(request: pb.ListOrdersRequest) -> Wanted:
     since, until = _moment(request, "paid_since"), _moment(request, "paid_until")
     if since is not None and until is not None and until <= since:
         raise Invalid("PERIOD_EMPTY", field="paidUntil", expected="a time after paidSince")
-    if request.mall_id and not MALL_ID.fullmatch(request.mall_id):
-        raise Invalid("MALL_ID_MALFORMED", field="mallId", expected="the id of a mall")
     return Wanted(
         customer_id=paging.uuid(request.customer_id, "customerId") if request.customer_id else None,
-        mall_id=request.mall_id,
+        mall_id=mall_id_of(request.mall_id),
         status=_status(request.status),
         userid=paging.text(request.userid, "userid", most=MOST_CHARACTERS, least=0).lower(),
         channel_id=paging.uuid(request.channel_id, "channelId") if request.channel_id else None,
@@ -41,6 +39,13 @@ def wanted(request: pb.ListOrdersRequest) -> Wanted:
         paid_until=until,
         order_id=paging.text(request.order_id, "orderId", most=MOST_CHARACTERS, least=0),
     )
+
+
+def mall_id_of(text: str) -> str:
+    """The empty text: any mall. Raises Invalid."""
+    if text and not MALL_ID.fullmatch(text):
+        raise Invalid("MALL_ID_MALFORMED", field="mallId", expected="the id of a mall")
+    return text
 
 
 def page(request: pb.ListOrdersRequest, filters: Wanted) -> tuple[SortedPage, Place | None]:
