@@ -8,7 +8,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from deploy.sandbox import memory
+from deploy.sandbox import memory, qr_codes
 from deploy.sandbox.api import Api
 from deploy.sandbox.control import Control
 from deploy.sandbox.customers import Customers
@@ -32,6 +32,7 @@ def create_app(gateways: list[str], corps_file: Path, members: int, kept: Path |
     api.add_routes(app)
     ShopApi(world, faults).add_routes(app)
     SignIn(world).add_routes(app)
+    qr_codes.add_routes(app, world)
     Customers(world, faults, sender).add_routes(app)
     Control(world, faults, api, courier, sender).add_routes(app)
     Pulse().watch(app)
