@@ -46,14 +46,24 @@ class CustomerServicer(grpc_pb.CustomerServiceServicer):
     async def GetCustomerOfContact(
         self, request: pb.GetCustomerOfContactRequest, context: Any
     ) -> pb.GetCustomerOfContactResponse:
+        name = self._identifiers.name(caller().corp_id, "external_userid", request.external_userid)
+        customer = await self._of_identifier(name.id if name is not None else "", "externalUserid")
+        return pb.GetCustomerOfContactResponse(customer=customer)
+
+    async def GetCustomerOfIdentifier(
+        self, request: pb.GetCustomerOfIdentifierRequest, context: Any
+    ) -> pb.GetCustomerOfIdentifierResponse:
+        customer = await self._of_identifier(request.identifier_id, "identifierId")
+        return pb.GetCustomerOfIdentifierResponse(customer=customer)
+
+    async def _of_identifier(self, identifier_id: str, field: str) -> pb.Customer:
         me = caller()
-        name = self._identifiers.name(me.corp_id, "external_userid", request.external_userid)
         async with self._pool.acquire() as connection:
-            ids = await db.of_identifier(connection, me.corp_id, name.id) if name is not None else []
+            ids = await db.of_identifier(connection, me.corp_id, identifier_id)
             found = await self._in_scope(connection, me, ids)
         if found is None:
-            raise NotFound("CUSTOMER_NOT_FOUND", field="externalUserid")
-        return pb.GetCustomerOfContactResponse(customer=self._shown(me, found))
+            raise NotFound("CUSTOMER_NOT_FOUND", field=field)
+        return self._shown(me, found)
 
     async def _in_scope(self, connection: Connection, me: Caller, ids: Sequence[str]) -> profiles.Customer | None:
         """The customer of one of these ids, whom the caller may see."""
