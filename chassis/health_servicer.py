@@ -12,6 +12,7 @@ from nats.js.errors import APIError
 
 from chassis import dead_letters
 from chassis.consumer import Consumer
+from chassis.errors import Unavailable
 from chassis.kernel.caller import caller
 from chassis.last_seen import LastSeen
 from chassis.outbox_rows import oldest
@@ -41,7 +42,12 @@ class HealthServicer:
 
     async def GetHealth(self, request: Any, context: Any) -> Any:
         corp_id = caller().corp_id
-        seen = await self._last_seen.of(corp_id, sorted(self._sources(corp_id)))
+        sources = sorted(self._sources(corp_id))
+        try:
+            seen, bus_away = await self._last_seen.of(corp_id, sources), False
+        except Unavailable:
+            seen, bus_away = dict.fromkeys(sources), True
+        quotas = await quotas_of(self._js, corp_id) if self._quotas else []
         async with self._pool.acquire() as connection:
             counts = await dead_letters.counts(connection, corp_id, MOST_COUNTED)
             waits_since = await oldest(connection)
@@ -49,10 +55,9 @@ class HealthServicer:
             durables=[await self._durable(one, corp_id) for one in self._consumers],
             open_dead_letters=counts["letters"],
             parked_facts=counts["parked"],
-            quotas=[
-                self._pb.QuotaHealth(**quota) for quota in (await quotas_of(self._js, corp_id) if self._quotas else ())
-            ],
+            quotas=[self._pb.QuotaHealth(**quota) for quota in quotas],
             sources=[self._pb.SourceHealth(source=source, last_seen_at=at) for source, at in seen.items()],
+            bus_away=bus_away,
         )
         if waits_since is not None:
             health.outbox_age.FromTimedelta(max(waits_since, timedelta()))

@@ -3,8 +3,9 @@ missed is read back from the stream directly. The event id is the message's sequ
 
 A subject of STAFF is type, corp and recipient. Who reads is told of every type: a reader is known by the subject's end
 alone, its *address*: `.corp.recipient`, or `.corp.` for a whole corp. What is addressed to everybody, a change of some
-noun, goes to those of the corp's readers who may list it; missed ones are not read back, since a page that comes back
-reads everything anew.
+noun, goes to those of the corp's readers who may list it; who may list a part of it is told that it moved, and an alert
+tells others than its recipient that the lists behind it moved (gateway.changes). Missed ones are not read back, since a
+page that comes back reads everything anew.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.streams import STREAMS
 from chassis.logs import log
 from chassis.pull import Pull
+from gateway.changes import ALERTS, MOVED_BY_ALERTS, Told, moved
 
 STREAM = "STAFF"
 # Types of facts, without their package, are one token of a subject.
@@ -40,13 +42,15 @@ BATCH = 256
 # Who was away for longer than this many events of the whole house starts anew.
 MOST_MISSED = 20_000
 IDLE_SECONDS = 60.0
+# Readers hear at once that a collection moved, and again at most this often while it goes on.
+MOVED_SECONDS = 3.0
 OPEN = Gauge("bihuan_open_streams", "Live streams open at this gateway")
 DROPPED = Counter("bihuan_streams_dropped_total", "Live streams whose reader took nothing for too long")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message of STAFF as every reader gets it: put into words once, however many read it."""
+    """What readers get: put into words once, however many read it. Without a sequence where none resume behind it."""
 
     sequence: int
     text: bytes
@@ -54,6 +58,8 @@ class Event:
 
 NOTHING = Event(0, b"")
 Encode: TypeAlias = Callable[[int, str, bytes], bytes]
+# A corp, a collection of it, and whether an alert says that it moved.
+Move: TypeAlias = tuple[str, str, bool]
 
 
 @dataclass(eq=False)
@@ -62,13 +68,17 @@ class Reader:
 
     address: str
     abort: Callable[[], None]
-    # Of which changes it is told: collections as REST names them.
-    nouns: frozenset[str] = frozenset()
+    told: Told = Told()
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
 
     @property
     def corp_id(self) -> str:
         return self.address.split(".")[1]
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether every alert of the corp comes to it."""
+        return self.address.endswith(".")
 
 
 class Hub:
@@ -80,6 +90,9 @@ class Hub:
         self._encode = encode
         self._readers: dict[str, set[Reader]] = defaultdict(set)  # by address
         self._of_corp: dict[str, set[Reader]] = defaultdict(set)
+        # Moves that were just told, until they may be told again; and which of them went on.
+        self._resting: dict[Move, asyncio.TimerHandle] = {}
+        self._gone_on: set[Move] = set()
         self._open = 0
         self._last: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,6 +104,8 @@ class Hub:
         """Ends every stream; the clients resume elsewhere."""
         if self._task is not None:
             self._task.cancel()
+        for timer in self._resting.values():
+            timer.cancel()
         for readers in list(self._readers.values()):
             for reader in list(readers):
                 self.leave(reader)
@@ -98,10 +113,10 @@ class Hub:
                     reader.queue.get_nowait()
                 reader.queue.put_nowait(None)
 
-    def join(self, address: str, abort: Callable[[], None], nouns: frozenset[str] = frozenset()) -> Reader:
+    def join(self, address: str, abort: Callable[[], None], told: Told | None = None) -> Reader:
         if self._open >= MOST_STREAMS:
             raise Limited("TOO_MANY_STREAMS", "this gateway has no room for another stream")
-        reader = Reader(address, abort, nouns)
+        reader = Reader(address, abort, told or Told())
         self._readers[address].add(reader)
         self._of_corp[reader.corp_id].add(reader)
         self._open += 1
@@ -184,19 +199,45 @@ class Hub:
             await pull.close()
 
     def _fan_out(self, sequence: int, subject: str, payload: bytes) -> None:
-        corp_id, _, recipient = subject.split(".", TYPE_END)[-1].rpartition(".")
+        *of_type, last = subject.split(".", TYPE_END)
+        corp_id, _, recipient = last.rpartition(".")
         if recipient == EVERYBODY:
             noun = _noun(payload)
-            readers = [one for one in self._of_corp.get(corp_id, ()) if noun in one.nouns]
+            readers = [one for one in self._of_corp.get(corp_id, ()) if noun in one.told.whole]
+            self._move((corp_id, noun, False))
         else:
             readers = [
                 *self._readers.get(f".{corp_id}.{recipient}", ()),
                 *self._readers.get(f".{corp_id}.", ()),
             ]
-        text = self._encode(sequence, subject, payload) if readers else b""
-        if not text:
+            if ".".join(of_type) in ALERTS:
+                for noun in MOVED_BY_ALERTS:
+                    self._move((corp_id, noun, True))
+        if readers and (text := self._encode(sequence, subject, payload)):
+            self._give(Event(sequence, text), readers)
+
+    def _move(self, move: Move) -> None:
+        """Tells those of the collection who are not told which rows changed."""
+        if move in self._resting:
+            self._gone_on.add(move)
             return
-        event = Event(sequence, text)
+        corp_id, noun, by_alert = move
+        readers = [
+            one
+            for one in self._of_corp.get(corp_id, ())
+            if noun in one.told.part or (by_alert and noun in one.told.whole and not one.hears_all)
+        ]
+        if readers:
+            self._give(Event(0, moved(noun)), readers)
+            self._resting[move] = asyncio.get_running_loop().call_later(MOVED_SECONDS, self._rested, move)
+
+    def _rested(self, move: Move) -> None:
+        del self._resting[move]
+        if move in self._gone_on:
+            self._gone_on.discard(move)
+            self._move(move)
+
+    def _give(self, event: Event, readers: list[Reader]) -> None:
         for reader in readers:
             try:
                 reader.queue.put_nowait(event)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from functools import cache
 from typing import TypeAlias
 
 import grpc
@@ -17,13 +16,12 @@ from google.protobuf.message import DecodeError, Message
 
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.facts import subject_of
-from chassis.kernel.access import access_of
 from chassis.kernel.alerts import as_staff_alerted
-from chassis.kernel.caller import CONFINED, Caller
+from chassis.kernel.caller import Caller
 from chassis.kernel.staff_subject import staff_suffix
 from gateway import app_keys
+from gateway.changes import told
 from gateway.hub import NOTHING, TYPE_END, Event, Hub, Reader
-from gateway.rest.contract import operations
 
 HEARTBEAT_SECONDS = 15.0
 # No event goes out on a permission older than this (the doorkeeper's own memory comes on top: auth.MEMORY_SECONDS).
@@ -33,8 +31,6 @@ IDLE_CHECK_SECONDS = 5.0
 SEND_BUFFER_BYTES = 64 * 1024
 # They may follow every employee's alerts.
 CORP_ROLES = frozenset({"ADMIN", "SERVICE"})
-
-LISTS = "/api/v1/"
 
 # Subject of a type → the event's name, and how the message is read. The release before states StaffAlertRaised.
 Read: TypeAlias = Callable[[bytes], Message]
@@ -56,7 +52,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
             if request.transport is not None:
                 request.transport.abort()
 
-        reader = hub.join(address, abort, changes_told(caller.role))
+        reader = hub.join(address, abort, told(caller.role))
 
         async def still_allowed() -> bool:
             try:
@@ -124,6 +120,8 @@ async def _send(
             if live.sequence > last:
                 last = live.sequence
                 await response.write(live.text)
+            elif live.text and not live.sequence:
+                await response.write(live.text)
             elif clock() > beat_at + HEARTBEAT_SECONDS:
                 await response.write(b": alive\n\n")
                 beat_at = clock()
@@ -150,20 +148,6 @@ def _last_event_id(request: web.Request) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 19:
         raise Invalid("EVENT_ID_WRONG", field="Last-Event-ID", expected="the id of an event of this stream")
     return int(text)
-
-
-@cache
-def changes_told(role: str) -> frozenset[str]:
-    """The collections whose changes a role is told of: those it may list whole."""
-    return frozenset(
-        operation.path.removeprefix(LISTS)
-        for operation in operations()
-        if operation.verb == "GET"
-        and operation.path.startswith(LISTS)
-        and "/" not in operation.path.removeprefix(LISTS)
-        and role in operation.roles
-        and not (role in CONFINED and access_of(operation.method).confines)
-    )
 
 
 def encode(sequence: int, subject: str, payload: bytes) -> bytes:

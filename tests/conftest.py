@@ -32,6 +32,8 @@ from chassis.sealing import Sealer
 from deploy.local import nats as local_nats
 from deploy.local import postgres as local_postgres
 from tests.scratch import scratch
+from tests.workers import first_port
+from tests.workers import pytest_collection_modifyitems as pytest_collection_modifyitems
 
 # The running suite, one for all stories and all pages.
 pytest_plugins = ["tests.running"]
@@ -95,7 +97,7 @@ def free_port() -> int:
 
 def free_port_base() -> int:
     """A base whose next ports, those of a second replica included, are free too."""
-    for base in itertools.count(20000, 40):
+    for base in itertools.count(first_port(), 40):
         try:
             for port in range(base, base + 36):
                 with socket.socket() as probe:

@@ -57,26 +57,3 @@ async def test_the_clock_of_the_browser_may_be_an_hour_off(sit: Sit, admin: Clie
     row = desk.page.locator("tbody tr", has_text=order["order_id"])
     await expect(row).to_be_visible()
     await expect(row.locator("time")).not_to_contain_text("小时")
-
-
-async def test_the_overview_equals_the_api_and_moves(sit: Sit, admin: Client) -> None:
-    desk = await sit("ADMIN")
-    await desk.open("/overview")
-    figures = await admin.get("/api/v1/figures/people")
-    await expect(desk.page.locator("[data-figure=客户]")).to_have_text(f"{int(figures['people']):,}")
-    orders = await admin.get("/api/v1/figures/orders")
-    net = f"¥{int(orders['net']['amount']) / 100:,.2f}"
-    await expect(desk.page.locator("[data-figure=净成交额]")).to_have_text(net)
-    await expect(desk.page.locator(".place svg")).to_have_count(3)
-    await desk.page.get_by_role("button", name="“客户”的定义").click()
-    await expect(desk.page.get_by_text("归并后的人数")).to_be_visible()
-    await desk.page.get_by_role("heading", name="概览").click()
-    await expect(desk.page.get_by_text("归并后的人数")).to_be_hidden()
-    await desk.look("overview")
-    await desk.page.get_by_role("button", name="管理员").click()
-    await desk.page.get_by_role("menuitem", name="深色").click()
-    await desk.look("overview-dark", 1440)
-    await desk.page.get_by_role("button", name="管理员").click()
-    await desk.page.get_by_role("menuitem", name="English").click()
-    await expect(desk.page.get_by_role("heading", name="Overview")).to_be_visible()
-    await desk.look("overview-english", 1440)

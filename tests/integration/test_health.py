@@ -13,13 +13,13 @@ from bihuan.operations.v1 import health_service_pb2 as pb
 from nats.js import JetStreamContext
 
 from acquisition.consumers import DURABLES
-from chassis import dead_letters
+from chassis import bus, dead_letters
 from chassis.consumer import Consumer
 from chassis.health_servicer import HealthServicer
 from chassis.kernel import caller
 from chassis.last_seen import LastSeen
 from chassis.wecom.budget import Budget
-from tests.conftest import CORP
+from tests.conftest import CORP, Servers
 from tests.waiting import until
 
 Rooms = Callable[..., Any]
@@ -92,3 +92,24 @@ async def test_a_corp_is_told_of_its_own_part(rooms: Rooms, jetstream: JetStream
         assert closed.closed_until.ToDatetime(UTC).timestamp() > time.time()
         await consumers[0].stop()
         await running
+
+
+async def test_without_nats_it_tells_what_it_knows(rooms: Rooms, servers: Servers) -> None:
+    """Nobody needs this page more than whoever looks for what is away."""
+    corp_id = f"ww{uuid4().hex[:8]}"
+    connection = await bus.connect(servers.nats_url, "tests")
+    async with rooms("acquisition") as room:
+        js = connection.jetstream()
+        consumers = [Consumer(one, js, room.outbox, replicas=1, after=lambda: None) for one in DURABLES]
+        async with room.pool.acquire() as database:
+            headers = {"corp-id": corp_id, "ce-id": "f1"}
+            await dead_letters.add(database, DURABLES[0].name, "evt.x", headers, b"", reason="WRONG", detail="d")
+        servicer = HealthServicer(room.pool, js, consumers, pb, sources=lambda corp: ("callback.7",), quotas=True)
+        caller.enter({"bihuan-corp": corp_id, "bihuan-userid": "boss", "bihuan-role": "ADMIN"})
+        assert not (await servicer.GetHealth(pb.GetHealthRequest(), None)).bus_away
+        await connection.close()
+        told = await servicer.GetHealth(pb.GetHealthRequest(), None)
+    assert told.bus_away
+    assert told.open_dead_letters == 1
+    assert [(one.source, one.HasField("last_seen_at")) for one in told.sources] == [("callback.7", False)]
+    assert all(one.broken for one in told.durables)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.operations.v1.job_service_pb2 import Job, JobState
 from bihuan.staff.v1.facts_pb2 import AlertKind, JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
@@ -18,8 +19,9 @@ from nats.js import JetStreamContext
 from chassis.facts import Fact, new_fact
 from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.staff_subject import staff_suffix
+from gateway.changes import told
 from gateway.hub import Event, Hub, Reader
-from gateway.stream import changes_told, encode
+from gateway.stream import encode
 from tests.conftest import CORP
 from tests.waiting import until
 
@@ -136,25 +138,77 @@ def changed(noun: str, corp_id: str = CORP) -> Fact:
 
 async def test_a_change_reaches_those_who_may_list_what_changed(jetstream: JetStreamContext) -> None:
     async with running(jetstream) as hub:
-        roles = {
-            role: hub.join(staff_suffix(CORP, f"hub-{role}"), lambda: None, changes_told(role))
-            for role in ("OPERATOR", "MANAGER", "FRONTLINE", "ADMIN")
-        }
-        roles["ADMIN"] = hub.join(f".{CORP}.", lambda: None, changes_told("ADMIN"))
+        roles = readers_by_role(hub)
         await sent(jetstream, changed("channels", "wwother"))
         for noun in ("channels", "orders", "api-keys", "nonsense"):
             await sent(jetstream, changed(noun))
-        await state(jetstream, alerted("D1", "hub-OPERATOR"))
-        for role, told in {
-            "OPERATOR": ["channels", "orders"],
-            "MANAGER": ["channels"],
-            "ADMIN": ["channels", "orders", "api-keys"],
+        await state(jetstream, JobChanged(corp_id=CORP, userid="hub-OPERATOR", job=Job(job_id="J9"), at=NOW))
+        for role, heard in {
+            "OPERATOR": [("channels", ["1"]), ("orders", ["1"])],
+            "ANALYST": [("channels", ["1"]), ("orders", ["1"])],
+            # A part of the orders is theirs: which of all changed is not said.
+            "MANAGER": [("channels", ["1"]), ("orders", [])],
+            "ADMIN": [("channels", ["1"]), ("orders", ["1"]), ("api-keys", ["1"])],
             "FRONTLINE": [],
         }.items():
-            assert [json.loads(one.split("data: ")[1])["noun"] for one in await texts(roles[role], len(told))] == told
+            assert [(one["noun"], one["ids"]) for one in await changes(roles[role], len(heard))] == heard
         # What came last has been handed out: so has everything before it.
-        await next_of(roles["OPERATOR"])
+        await asyncio.wait_for(roles["OPERATOR"].queue.get(), 10)
         assert roles["FRONTLINE"].queue.empty()
+
+
+async def test_an_alert_moves_the_lists_of_others_who_see_them_and_tells_nobody_whose_it_is(
+    jetstream: JetStreamContext,
+) -> None:
+    async with running(jetstream) as hub:
+        roles = readers_by_role(hub)
+        sequence = await state(jetstream, alerted("E1", "hub-FRONTLINE"))
+        for reader in (roles["FRONTLINE"], roles["ADMIN"]):
+            assert (await next_of(reader))[0] == sequence
+        moved = [{"noun": noun, "ids": []} for noun in ("alerts", "customers", "orders")]
+        for role in ("OPERATOR", "ANALYST", "MANAGER"):
+            told_now = await texts(roles[role], 3)
+            assert [json.loads(one.split("data: ")[1]) for one in told_now] == moved
+            assert not any(one.startswith("id:") for one in told_now), "nobody resumes behind it"
+        assert roles["FRONTLINE"].queue.empty()
+        assert roles["ADMIN"].queue.empty()
+
+
+async def test_a_flood_of_alerts_moves_a_list_once(
+    jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.MOVED_SECONDS", 3600.0)
+    async with running(jetstream) as hub:
+        operator = readers_by_role(hub)["OPERATOR"]
+        for number in range(40):
+            await state(jetstream, alerted(f"F{number}", "hub-FRONTLINE"))
+        await sent(jetstream, changed("channels"))
+        assert [one["noun"] for one in await changes(operator, 4)] == ["alerts", "customers", "orders", "channels"]
+
+
+async def test_what_moves_while_a_list_rests_is_told_then(
+    jetstream: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.MOVED_SECONDS", 0.2)
+    async with running(jetstream) as hub:
+        operator = readers_by_role(hub)["OPERATOR"]
+        await state(jetstream, alerted("G1", "hub-FRONTLINE"))
+        await changes(operator, 3)
+        await state(jetstream, alerted("G2", "hub-FRONTLINE"))
+        assert {one["noun"] for one in await changes(operator, 3)} == {"alerts", "customers", "orders"}
+
+
+def readers_by_role(hub: Hub) -> dict[str, Reader]:
+    """Somebody of each role at an open page; an administrator follows the whole corp."""
+    roles = {
+        role: hub.join(staff_suffix(CORP, f"hub-{role}"), lambda: None, told(role))
+        for role in ("OPERATOR", "ANALYST", "MANAGER", "FRONTLINE")
+    }
+    return roles | {"ADMIN": hub.join(f".{CORP}.", lambda: None, told("ADMIN"))}
+
+
+async def changes(reader: Reader, count: int) -> list[dict[str, Any]]:
+    return [json.loads(one.split("data: ")[1]) for one in await texts(reader, count)]
 
 
 async def sent(js: JetStreamContext, fact: Fact) -> None:

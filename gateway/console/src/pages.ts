@@ -40,9 +40,12 @@ const inner = (path: string, section: Section, roles: readonly Role[], zh: strin
   path, section, roles, load, title: { zh, en }, inNavigation: false,
 })
 
-// The order here is the order of the navigation. The first page that a role may see is where it starts.
+/** Where a role starts that does not start with the first page it may see. */
+export const START: Partial<Record<Role, string>> = { ROLE_FRONTLINE: '/alerts' }
+
+// The order here is the order of the navigation.
 export const PAGES: Page[] = [
-  page('/overview', 'work', READS, '概览', 'Overview', () => import('./overview/Overview.vue')),
+  page('/overview', 'work', ALL, '概览', 'Overview', () => import('./overview/Overview.vue')),
   page('/alerts', 'work', ALL, '提醒', 'Alerts', () => import('./alerts/AlertList.vue')),
   page('/channels', 'growth', LEADS, '渠道', 'Channels', () => import('./channels/ChannelList.vue')),
   inner('/channels/new', 'growth', RUNS, '新建渠道', 'New channel', () => import('./channels/ChannelForm.vue')),

@@ -3,7 +3,7 @@ import { createRouter, createWebHistory } from 'vue-router'
 import { onSessionEnded } from './api/client'
 import { loadCatalogue } from './api/catalogue'
 import { asProblem } from './api/problem'
-import { PAGES, type Page } from './pages'
+import { PAGES, START, type Page } from './pages'
 import { loadMe, me, type Me } from './session'
 import { language, say } from './words'
 
@@ -16,7 +16,7 @@ declare module 'vue-router' {
 }
 
 export const mayOpen = (page: Page, who: Me): boolean => page.roles.includes(who.role)
-export const firstPage = (who: Me): string => PAGES.find((page) => mayOpen(page, who))?.path ?? '/forbidden'
+export const firstPage = (who: Me): string => START[who.role] ?? PAGES.find((page) => mayOpen(page, who))?.path ?? '/forbidden'
 
 export const router = createRouter({
   history: createWebHistory('/console/'),

@@ -4,7 +4,7 @@ import type { Schemas } from './client'
 /** What the stream carries, by the name of its events. */
 export interface LiveEvents {
   alert: Schemas['StaffAlerted']
-  /** Rows of a collection are others than they were: the noun as REST names it, and which (none: many). */
+  /** Rows of a collection are others than they were: the noun as REST names it, and which (none: many, or not said). */
   changed: { noun: string; ids: string[] }
   /** Events were missed, or nobody knows whether: read again what you show. */
   reset: object
@@ -12,7 +12,7 @@ export interface LiveEvents {
 export type LiveName = keyof LiveEvents
 const NAMES: LiveName[] = ['alert', 'changed', 'reset']
 
-/** live: events come by themselves. polling: not all of them do, so pages read again in intervals. */
+/** live: events come by themselves. polling: they do not get through, so pages read again in intervals. */
 export type LiveState = 'connecting' | 'live' | 'polling'
 export const liveState = ref<LiveState>('connecting')
 
@@ -50,7 +50,7 @@ class Stream {
 
   constructor(
     who: string,
-    private readonly seen: Seen,
+    private readonly scope: Scope,
   ) {
     const shared = 'BroadcastChannel' in window && 'locks' in navigator
     if (!shared) {
@@ -81,13 +81,18 @@ class Stream {
 
   private open(): void {
     this.stop()
-    const query = new URLSearchParams({ scope: this.seen === 'corp' ? 'corp' : 'own' })
+    const query = new URLSearchParams({ scope: this.scope })
     if (this.lastId) query.set('lastEventId', this.lastId)
     const source = new EventSource(`/api/v1/stream?${query}`)
     this.source = source
     // A proxy that keeps the answer back never lets it open.
     this.after(OPEN_WITHIN_MS, () => source.readyState !== EventSource.OPEN && this.fallBack())
-    source.onopen = () => this.become(this.seen === 'more' ? 'polling' : 'live')
+    source.onopen = () => {
+      // Alerts that were missed come by the last id; which changes were, nobody knows.
+      const again = liveState.value !== 'connecting'
+      this.become('live')
+      if (again) this.hear({ kind: 'event', name: 'reset', data: '{}', id: '' })
+    }
     // While the browser connects again by itself, it is CONNECTING; CLOSED means that it was refused.
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) this.fallBack()
@@ -96,9 +101,7 @@ class Stream {
     for (const name of NAMES) {
       source.addEventListener(name, (event) => {
         const { data, lastEventId } = event as MessageEvent<string>
-        const message: Message = { kind: 'event', name, data, id: lastEventId }
-        this.take(message)
-        this.tell(message)
+        this.hear({ kind: 'event', name, data, id: lastEventId })
       })
     }
   }
@@ -110,9 +113,12 @@ class Stream {
   }
 
   private become(state: LiveState): void {
-    if (state === 'live' && liveState.value === 'polling') this.take({ kind: 'event', name: 'reset', data: '{}', id: '' })
-    this.take({ kind: 'state', state })
-    this.tell({ kind: 'state', state })
+    this.hear({ kind: 'state', state })
+  }
+
+  private hear(message: Message): void {
+    this.take(message)
+    this.tell(message)
   }
 
   private take(message: Message): void {
@@ -151,12 +157,12 @@ class Stream {
 
 let stream: Stream | undefined
 
-/** What a person's pages show: their own, the whole corp's, or more than their own and no stream has it yet. */
-export type Seen = 'own' | 'corp' | 'more'
+/** Whose alerts come: the person's own, or the whole corp's. */
+export type Scope = 'own' | 'corp'
 
 /** Follows the person's events from now on; nobody's when there is none. */
-export function follow(who: string | undefined, seen: Seen = 'own'): void {
+export function follow(who: string | undefined, scope: Scope = 'own'): void {
   stream?.close()
   liveState.value = 'connecting'
-  stream = who ? new Stream(who, seen) : undefined
+  stream = who ? new Stream(who, scope) : undefined
 }

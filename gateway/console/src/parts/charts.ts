@@ -4,6 +4,8 @@ import type { EChartsCoreOption } from 'echarts/core'
 export interface Series {
   name: string
   values: (number | null)[]
+  /** To compare with: drawn behind, dashed and grey. */
+  past?: boolean
 }
 export interface ChartData {
   labels: string[]
@@ -38,6 +40,7 @@ export function optionOf(kind: ChartKind, data: ChartData, dark: boolean, format
   // A long name is cut; the table below the chart has it whole.
   const value = { type: 'value', minInterval: 1, splitLine: { lineStyle: { color: line } }, axisLabel: { color: text, formatter: format } }
   const isBar = kind === 'bar'
+  const past = { showSymbol: false, z: 1, lineStyle: { type: 'dashed', width: 1.5, color: text }, itemStyle: { color: text } }
   return {
     ...common,
     legend: { show: data.series.length > 1, top: 0, textStyle: { color: text } },
@@ -47,7 +50,7 @@ export function optionOf(kind: ChartKind, data: ChartData, dark: boolean, format
     series: data.series.map((one) => ({
       name: one.name,
       data: one.values,
-      ...(isBar ? { type: 'bar', barMaxWidth: 18, itemStyle: { borderRadius: [0, 4, 4, 0] } } : { type: 'line', smooth: 0.2, showSymbol: one.values.length < 40, areaStyle: { opacity: 0.08 }, connectNulls: false }),
+      ...(isBar ? { type: 'bar', barMaxWidth: 18, itemStyle: { borderRadius: [0, 4, 4, 0] } } : { type: 'line', smooth: 0.2, connectNulls: false, ...(one.past ? past : { showSymbol: one.values.length < 40, areaStyle: { opacity: 0.08 } }) }),
     })),
   }
 }

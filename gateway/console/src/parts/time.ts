@@ -20,7 +20,7 @@ export const serverNow = (): number => Date.now() + behind
 export const tick = ref(0)
 setInterval(() => tick.value++, 30_000)
 
-const zone = (): string => me.value?.corp.timezone ?? 'Asia/Shanghai'
+export const zone = (): string => me.value?.corp.timezone ?? 'Asia/Shanghai'
 const locale = (): string => (language.value === 'zh' ? 'zh-CN' : 'en-GB')
 
 /** In the corp's zone, to the second. */

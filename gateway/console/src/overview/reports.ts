@@ -1,0 +1,60 @@
+import { api, dataOf, type Schemas } from '../api/client'
+import { channelNames } from '../channels/names'
+import { before, type Period } from '../parts/period'
+import type { Role } from '../session'
+
+export type Adds = Schemas['GetAddReportResponse']
+/** A report of the period, and of the one before. */
+export interface Both<Report> {
+  now: Report
+  before: Report
+}
+export type Breakdown = 'DIMENSION_CHANNEL' | 'DIMENSION_STAFF' | 'DIMENSION_DEPARTMENT'
+
+const asked = ({ first, last }: Period, by: Schemas['Dimension']) => ({ params: { query: { firstDay: first, lastDay: last, by } } })
+
+/** Who may ask for the figures of the whole corp. */
+export const seesCorp = (role: Role | undefined): boolean => role === 'ROLE_ADMIN' || role === 'ROLE_OPERATOR' || role === 'ROLE_ANALYST'
+/** Channels have names for those who may list them. */
+export const seesChannels = (role: Role | undefined): boolean => seesCorp(role) || role === 'ROLE_MANAGER'
+
+const addsOf = (period: Period, by: Schemas['Dimension']): Promise<Adds> => dataOf(api.GET('/api/v1/reports/adds', asked(period, by)))
+
+/** Everything that the overview shows of a period; of the corp as it is now, only what the role may ask for. */
+export async function readReports(period: Period, role: Role | undefined) {
+  const past = before(period)
+  const whole = seesCorp(role)
+  const [adds, addsBefore, people, welcomes, alerts, orders] = await Promise.all([
+    addsOf(period, 'DIMENSION_DAY'),
+    addsOf(past, 'DIMENSION_DAY'),
+    whole ? dataOf(api.GET('/api/v1/figures/people')) : undefined,
+    whole ? dataOf(api.GET('/api/v1/figures/welcomes')) : undefined,
+    whole ? dataOf(api.GET('/api/v1/figures/alerts')) : undefined,
+    whole ? dataOf(api.GET('/api/v1/figures/orders')) : undefined,
+  ])
+  return { adds: { now: adds, before: addsBefore } satisfies Both<Adds>, people, welcomes, alerts, orders }
+}
+export type Reports = Awaited<ReturnType<typeof readReports>>
+
+export const readBreakdown = async (period: Period, by: Breakdown) => ({ adds: await addsOf(period, by) })
+export type BrokenDown = Awaited<ReturnType<typeof readBreakdown>>
+
+let departments: Promise<Map<string, string>> | undefined
+let channels: Promise<Map<string, string>> | undefined
+
+/** Key of a breakdown → what people call it. Read once; an employee goes by their userid. */
+export async function namesOf(by: Breakdown): Promise<Map<string, string>> {
+  if (by === 'DIMENSION_STAFF') return new Map()
+  return by === 'DIMENSION_CHANNEL' ? (channels ??= channelNames()) : (departments ??= departmentNames())
+}
+
+async function departmentNames(): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  let pageToken = ''
+  do {
+    const page = await dataOf(api.GET('/api/v1/departments', { params: { query: { pageSize: 200, pageToken } } }))
+    for (const one of page.departments) found.set(one.departmentId, one.name)
+    pageToken = page.nextPageToken
+  } while (pageToken)
+  return found
+}
