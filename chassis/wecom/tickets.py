@@ -74,7 +74,7 @@ class Tickets:
 
 
 async def _fetch(client: WeCom, kind: TicketKind) -> tuple[str, float]:
-    answer = await client.get(kind.value, **PARAMETERS[kind])
+    answer = await client.get(kind.value, 5.0, **PARAMETERS[kind])
     return str(answer["ticket"]), float(answer["expires_in"])
 
 
