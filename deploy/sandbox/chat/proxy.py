@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from deploy.sandbox.chat.bridge import Seat
 
@@ -81,9 +81,9 @@ class Proxy:
     def _led(self, address: str, here: str, seat: Seat) -> str:
         """Sign-in comes back here; inside WeCom it is known who somebody is."""
         if "/connect/oauth2/authorize?" in address:
-            beginning, _, end = address.partition("#")
-            beginning = beginning.replace(quote(self._site, safe=""), quote(here, safe=""))
-            return f"{beginning}&as={quote(seat.userid, safe='')}#{end}"
+            back = URL(address).query["redirect_uri"]
+            asked = URL(address).update_query({"redirect_uri": here + back.removeprefix(self._site), "as": seat.userid})
+            return str(asked)
         return here + address.removeprefix(self._site) if address.startswith(self._site + "/") else address
 
 

@@ -100,7 +100,7 @@ class ChatWindow:
         )
         person = corp.people.get(seat.external_userid)
         name = html.escape(person.name) if person else "工作台"
-        page = SIDEBAR if person else PHONE
+        page = f"{SIDEBAR if person else PHONE}?corp_id={quote(corp.corp_id)}"
         return (
             '<!doctype html><html lang="zh-CN"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1"><title>企业微信（沙箱）</title>'

@@ -37,8 +37,10 @@ export async function leave(): Promise<void> {
   const { pathname, search } = window.location
   const here = (pathname + search).length > MOST_NEXT ? pathname : pathname + search
   const all = await corps()
-  const corp = all.length === 1 ? all[0]?.corpId : all.find((one) => one.corpId === rememberedCorp())?.corpId
-  // Inside WeCom it is known who somebody is; elsewhere, and where there are several corps, they are asked first.
+  // Where there are several corps, the page's own address may say which (`corp_id`), or they are asked.
+  const known = new URLSearchParams(search).get('corp_id') ?? rememberedCorp()
+  const corp = all.length === 1 ? all[0]?.corpId : all.find((one) => one.corpId === known)?.corpId
+  // Inside WeCom it is known who somebody is.
   const direct = insideWeCom && corp
   window.location.replace(
     direct ? signInAddress(corp, here) : `/console/sign-in?${new URLSearchParams({ next: here.replace(/^\/console/, '') })}`,
