@@ -17,7 +17,7 @@ from chassis.kernel.renames import remember, renames_in
 from chassis.kernel.scope import place_staff
 from chassis.moments import moment
 from chassis.outbox import Tx
-from commerce.app import orders
+from commerce.app import orders, told
 from commerce.app.order_messages import FACETS, read
 from commerce.db import marks, projections, unread
 from commerce.db.projections import Relation, Touch
@@ -58,14 +58,10 @@ async def count_on_message_unread(tx: Tx, facts: Sequence[Received]) -> None:
     await unread.count(
         tx.connection,
         [
-            unread.Unread(fact.corp_id, fact.message.mall_id, fact.message.kind, moment(fact.message.arrived_at))
+            Unread(fact.corp_id, fact.message.mall_id, fact.message.kind, moment(fact.message.arrived_at))
             for fact in facts
         ],
     )
-
-
-def _unread(corp_id: str, message: MessageUnread) -> Unread:
-    return Unread(corp_id, message.mall_id, message.kind, moment(message.arrived_at))
 
 
 def _relation(corp_id: str, message: RelationChanged) -> Relation:
@@ -96,6 +92,7 @@ def durables(query_delay: timedelta) -> tuple[Durable, ...]:
 
     return (
         Durable(ORDERS, "EDGE", tuple(FACETS), record_on_order_message),
+        Durable("commerce-keep-on-order-message", "EDGE", tuple(FACETS), told.keep, idempotent=True),
         Durable("commerce-count-on-message-unread", "EDGE", (MessageUnread,), count_on_message_unread),
         from_identity(
             "commerce-attribute-on-identifiers-assigned", IdentifiersAssigned, attribute_on_identifiers_assigned

@@ -42,7 +42,7 @@ async def build(service: Service, settings: Settings) -> None:
         interval=0.25,
     )
     gather = timedelta(seconds=settings.alert_gather_seconds)
-    messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather)
+    messages = AlertMessages(service.outbox, voice, service.sealer, service.corps, gather, settings.public_url)
     service.effect(alerts.KIND, OneByOne(messages.perform), at_once=8, interval=0.5)
     service.effect(renames.KIND, OneByOne(Renaming(service.outbox).perform), at_once=1, interval=5)
     service.loop("renames-unfollowed", partial(renames.catch_up, service.outbox), interval=15)

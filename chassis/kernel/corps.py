@@ -12,6 +12,13 @@ names are always in it. A mall that tells names of another scope says so:
 
 Malls that name the same scope share it. A scope enters the identifier's id (chassis.kernel.identifiers), so that it is
 decided before the mall's first order. Phones have no scope.
+
+What people call a mall, and its usual way in, a mini program's page or an address:
+
+    name = "旗舰店"
+    entry = { title = "进店逛逛", app_id = "wx0123abcd", page = "pages/index" }   # or: title and url
+
+Releases before this one refuse `name` and `entry`: write them when all processes are new.
 """
 
 from __future__ import annotations
@@ -52,6 +59,21 @@ class App(Section):
     callback_aes_key: str = Field(repr=False, min_length=43, max_length=43)
 
 
+class Entry(Section):
+    """The usual way into a mall: a page of a mini program, or an address."""
+
+    title: str = Field(min_length=1, max_length=64)
+    app_id: str = ""
+    page: str = ""
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+
+    @model_validator(mode="after")
+    def is_one_of_both(self) -> Entry:
+        if bool(self.url) == bool(self.app_id and self.page) or bool(self.app_id) != bool(self.page):
+            raise ValueError("entry: either app_id and page, or url")
+        return self
+
+
 class Mall(Section):
     """A shop. What is not named here is the platform's own (`PLATFORM_KEYS`), named as its documents name it."""
 
@@ -63,6 +85,9 @@ class Mall(Section):
     scope: Scope = ""
     unionid_scope: Scope = ""
     openid_scope: Scope = ""
+    # What people call it.
+    name: str = Field(default="", max_length=64)
+    entry: Entry | None = None
 
     @model_validator(mode="after")
     def has_what_its_platform_needs(self) -> Mall:

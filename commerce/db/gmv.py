@@ -19,38 +19,71 @@ BY_STATUS = """
     order by status
 """
 
-TOTALS = """
-    with money as (
-        select count(*) as orders, sum(paid_fen) as gmv, sum(refunded_fen) as refunded
-        from orders_as_of($1, $2)
-        where paid_fen is not null
+# The paid orders of a corp, with what was given back of each. Grouped, not joined, as in orders_as_of.
+SALES = """
+    sales as (
+        select
+            told.mall_id,
+            told.order_id,
+            max(told.currency) as currency,
+            max(told.paid_fen) as paid_fen,
+            coalesce(sum(told.refunded_fen), 0) as refunded_fen
+        from (
+            select o.mall_id, o.order_id, o.currency, o.paid_fen, null::bigint as refunded_fen
+            from orders o
+            where o.corp_id = $1 and o.created_at <= $2 and o.paid_at <= $2 and o.paid_fen is not null
+            union all
+            select r.mall_id, r.order_id, null, null, r.amount_fen
+            from refunds r
+            where r.corp_id = $1 and r.status = 'ACCEPTED' and r.at <= $2
+        ) told
+        group by told.mall_id, told.order_id
+        having max(told.paid_fen) is not null
+    )
+"""
+
+TOTALS = f"""
+    with {SALES},
+    money as (
+        select currency, count(*) as orders, sum(paid_fen)::bigint as gmv, sum(refunded_fen)::bigint as refunded
+        from sales
+        group by currency
     ),
     -- A buyer whom identity has not placed yet counts as themselves; guests, whom no mall names, are nobody.
     people as (
-        select coalesce(i.customer_id, o.buyer_id) as person, count(*) as orders
+        select o.currency, coalesce(i.customer_id, o.buyer_id) as person, count(*) as orders
         from orders o
         left join customer_identifiers i on (i.corp_id, i.identifier_id) = ($1, o.buyer_id)
         where o.corp_id = $1 and o.created_at <= $2 and o.paid_at <= $2 and o.buyer_id is not null
-        group by person
+        group by o.currency, person
+    ),
+    buyers as (
+        select currency, count(*) as buyers, count(*) filter (where orders >= 2) as repeat_buyers
+        from people
+        group by currency
     )
     select
-        orders,
-        coalesce(gmv, 0)::bigint as gmv,
-        coalesce(refunded, 0)::bigint as refunded,
-        (select count(*) from people) as buyers,
-        (select count(*) from people where orders >= 2) as repeat_buyers
-    from money
+        m.currency,
+        m.orders,
+        m.gmv,
+        m.refunded,
+        coalesce(b.buyers, 0) as buyers,
+        coalesce(b.repeat_buyers, 0) as repeat_buyers
+    from money m
+    left join buyers b on b.currency = m.currency
+    order by m.currency
 """
 
-SHARES = """
+SHARES = f"""
+    with {SALES}
     select
-        case $3 when 'userid' then a.userid when 'channel_id' then a.channel_id::text end as key,
+        case $4 when 'userid' then a.userid when 'channel_id' then a.channel_id::text end as key,
         count(*) as orders,
-        sum(o.paid_fen)::bigint as gmv,
-        coalesce(sum(o.refunded_fen), 0)::bigint as refunded
-    from orders_as_of($1, $2) o
-    left join attributions a on (a.corp_id, a.mall_id, a.order_id) = ($1, o.mall_id, o.order_id)
-    where o.paid_fen is not null
+        sum(s.paid_fen)::bigint as gmv,
+        sum(s.refunded_fen)::bigint as refunded
+    from sales s
+    left join attributions a on (a.corp_id, a.mall_id, a.order_id) = ($1, s.mall_id, s.order_id)
+    where s.currency = $3
     group by key
     order by gmv desc, key
 """
@@ -61,16 +94,14 @@ async def by_status(connection: Connection, corp_id: str, as_of: datetime | None
     return {row["status"]: row["orders"] for row in rows}
 
 
-async def totals(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
-    """Paid orders, money, and people."""
-    row = await connection.fetchrow(TOTALS, corp_id, as_of or NOW)
-    assert row is not None, "an aggregate always returns its row"
-    return row
+async def totals(connection: Connection, corp_id: str, as_of: datetime | None) -> dict[str, Row]:
+    """Paid orders, money, and people, by currency; those without paid orders are not there."""
+    return {row["currency"]: row for row in await connection.fetch(TOTALS, corp_id, as_of or NOW)}
 
 
-async def shares(connection: Connection, corp_id: str, as_of: datetime | None, by: str) -> Sequence[Row]:
+async def shares(connection: Connection, corp_id: str, as_of: datetime | None, currency: str, by: str) -> Sequence[Row]:
     """GMV by `userid` or `channel_id` of the present attribution, largest first; null for what nothing earned."""
     if by not in ("userid", "channel_id"):
         raise ValueError(by)
-    rows: Sequence[Row] = await connection.fetch(SHARES, corp_id, as_of or NOW, by)
+    rows: Sequence[Row] = await connection.fetch(SHARES, corp_id, as_of or NOW, currency, by)
     return rows

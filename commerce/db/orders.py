@@ -54,7 +54,6 @@ SHOW = """
     ) r on true
     where (o.corp_id, o.mall_id, o.order_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
         and o.created_at is not null
-    order by o.created_at desc, o.mall_id desc, o.order_id desc
 """
 
 
@@ -102,7 +101,7 @@ async def update(connection: Connection, orders: Mapping[Key, Mapping[str, Any]]
 
 
 async def show(connection: Connection, keys: Sequence[Key]) -> Sequence[Row]:
-    """Newest first. An order of which only later messages have come yet is not there."""
+    """An order of which only later messages have come yet is not there."""
     if not keys:
         return []
     rows: Sequence[Row] = await connection.fetch(SHOW, *zip(*keys, strict=True))

@@ -37,3 +37,18 @@ async def count(connection: Connection, messages: Iterable[Unread]) -> None:
         [one.kind for one in came],
         [one.arrived_at for one in came],
     )
+
+
+async def since(connection: Connection, corp_id: str, moment: datetime) -> dict[str, int]:
+    """How many since the hour of that moment, by mall."""
+    rows = await connection.fetch(
+        """
+        select mall_id, sum(messages)::bigint as messages
+        from unread_hours
+        where corp_id = $1 and hour > $2::timestamptz - interval '1 hour'
+        group by mall_id
+        """,
+        corp_id,
+        moment,
+    )
+    return {row["mall_id"]: row["messages"] for row in rows}

@@ -12,6 +12,7 @@ from bihuan.commerce.v1 import order_service_pb2 as pb
 from chassis.csv_export import Cell, CsvExport, Export, moment
 from chassis.kernel.corps import Corps
 from chassis.pool import Pool
+from commerce.rpc.order_requests import STATUS_HEAD
 from commerce.rpc.orders import OrderServicer
 
 KIND = "order-export"
@@ -25,14 +26,13 @@ HEADINGS = {
         "Customer ID", "Employee", "Channel", "Province", "City", "County", "Products",
     ),
 }  # fmt: skip
-STATUS_HEAD = "ORDER_STATUS_"
 
 
 class ExportableOrders(OrderServicer):
     """`offer` makes an export of a runner (chassis.csv_export)."""
 
     def __init__(self, pool: Pool, corps: Corps, offer: Callable[[str, CsvExport], Export]) -> None:
-        super().__init__(pool)
+        super().__init__(pool, corps)
         runner = CsvExport(
             request=pb.CreateOrderExportRequest,
             list_rows=self.ListOrders,

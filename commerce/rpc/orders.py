@@ -1,64 +1,83 @@
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from bihuan.commerce.v1 import order_service_pb2 as pb
 from bihuan.commerce.v1 import order_service_pb2_grpc as grpc_pb
 from bihuan.common.v1.money_pb2 import Money
 
-from chassis import paging
 from chassis.errors import NotFound
-from chassis.kernel.caller import caller
+from chassis.kernel.caller import Caller, caller
+from chassis.kernel.corps import Corps
+from chassis.kernel.totals import LIMIT, total
 from chassis.pool import Connection, Pool, Row
 from commerce.db import lines, order_pages, refunds
 from commerce.db import orders as db
 from commerce.db.orders import Key
-
-NEWEST: order_pages.Place = (datetime(9999, 1, 1, tzinfo=UTC), "", "")
+from commerce.rpc import order_messages, order_requests
+from commerce.rpc.order_explanation import explained
 
 
 class OrderServicer(grpc_pb.OrderServiceServicer):
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, corps: Corps) -> None:
+        self._pool, self._corps = pool, corps
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
-        me, page = caller(), paging.page(request.page_size, request.page_token)
-        customer_id = paging.uuid(request.customer_id, "customerId") if request.customer_id else None
-        before = paging.position(page.after) if page.after else NEWEST
+        me, wanted = caller(), order_requests.wanted(request)
+        (page, after), counted = order_requests.page(request, wanted), 0
+        found: Sequence[tuple[Key, Any]] = ()
         async with self._pool.acquire() as connection:
-            keys = await order_pages.page(connection, me.corp_id, me.confined_to, customer_id, before, page.size)
-            orders = await _shown(connection, keys)
+            listing = await order_pages.listing(connection, me.corp_id, me.confined_to, wanted, page.order_by)
+            if listing is not None:
+                found = await order_pages.page(connection, listing, after, page.size, descending=page.descending)
+                if request.with_total:
+                    counted = await order_pages.count(connection, listing, LIMIT)
+            orders = await _shown(connection, [key for key, _ in found])
         return pb.ListOrdersResponse(
-            orders=orders,
-            next_page_token=page.next_token(
-                [json.dumps([one.created_at.ToDatetime(UTC).isoformat(), one.mall_id, one.order_id]) for one in orders]
-            ),
+            orders=[orders[key] for key, _ in found if key in orders],
+            next_page_token=order_requests.next_token(page, found),
+            total=total(counted) if request.with_total else None,
         )
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> pb.GetOrderResponse:
+        async with self._pool.acquire() as connection:
+            order = await _order_of(connection, caller(), request)
+        return pb.GetOrderResponse(order=order)
+
+    async def ListOrderMessages(
+        self, request: pb.ListOrderMessagesRequest, context: Any
+    ) -> pb.ListOrderMessagesResponse:
+        async with self._pool.acquire() as connection:
+            order = await _order_of(connection, caller(), request)
+            messages = await order_messages.of_order(connection, caller().corp_id, order)
+        return pb.ListOrderMessagesResponse(messages=messages)
+
+    async def ExplainOrder(self, request: pb.ExplainOrderRequest, context: Any) -> pb.ExplainOrderResponse:
         me = caller()
         async with self._pool.acquire() as connection:
-            found = await _shown(connection, [(me.corp_id, request.mall_id, request.order_id)])
-            own = me.confined_to
-            if own is not None and found:
-                customer_id = found[0].customer_id or None
-                if not await order_pages.in_scope(connection, me.corp_id, own, customer_id):
-                    found = []
-        if not found:
-            raise NotFound("ORDER_NOT_FOUND", field="orderId")
-        return pb.GetOrderResponse(order=found[0])
+            order = await _order_of(connection, me, request)
+            return await explained(connection, me, self._corps.get(me.corp_id), order)
 
 
-async def _shown(connection: Connection, keys: Sequence[Key]) -> list[pb.Order]:
-    """The orders with their lines and refunds, newest first."""
+async def _order_of(connection: Connection, me: Caller, request: Any) -> pb.Order:
+    """The order that the request names. Raises NotFound for one that is not there, or not in the caller's scope."""
+    key = me.corp_id, request.mall_id, request.order_id
+    own, order = me.confined_to, (await _shown(connection, [key])).get(key)
+    if order is None:
+        raise NotFound("ORDER_NOT_FOUND", field="orderId")
+    if own is not None and not await order_pages.in_scope(connection, me.corp_id, own, order.customer_id or None):
+        raise NotFound("ORDER_NOT_FOUND", field="orderId")
+    return order
+
+
+async def _shown(connection: Connection, keys: Sequence[Key]) -> dict[Key, pb.Order]:
+    """The orders with their lines and refunds."""
     rows = await db.show(connection, keys)
     shown = {(row["corp_id"], row["mall_id"], row["order_id"]): _order(row) for row in rows}
     if not shown:
-        return []
+        return {}
     for row in await lines.of_orders(connection, sorted(shown)):
         key = row["corp_id"], row["mall_id"], row["order_id"]
         shown[key].lines.append(_line(row, shown[key].total.currency))
@@ -69,7 +88,7 @@ async def _shown(connection: Connection, keys: Sequence[Key]) -> list[pb.Order]:
     for refund_key, row in given_back.items():
         order = shown[row["corp_id"], row["mall_id"], row["order_id"]]
         order.refunds.append(_refund(row, of_refund[refund_key], order.total.currency))
-    return list(shown.values())
+    return shown
 
 
 def _order(row: Row) -> pb.Order:

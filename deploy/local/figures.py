@@ -46,6 +46,7 @@ async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], di
     }
     found |= await _channels(client, codes)
     found["adds_by_day"] = await _adds_by_day(client)
+    found |= await _sales(client)
     totals = await client.get("/api/v1/figures/orders")
     found |= _totals(totals)
     found |= await _shares(client, codes)
@@ -80,16 +81,36 @@ async def _channels(client: Client, codes: Codes) -> dict[str, int]:
 
 async def _adds_by_day(client: Client) -> int:
     """Adds and new customers of each day that has any, over as long as the log is."""
-    rows: list[str] = []
+    rows = await _report(client, "adds", "DIMENSION_DAY")
+    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
+
+
+async def _sales(client: Client) -> dict[str, int]:
+    """Orders, money and refunds of each day and of each employee, over as long as the log is."""
+    found = {}
+    for name, by in (("sales_by_day", "DIMENSION_DAY"), ("sales_by_staff", "DIMENSION_STAFF")):
+        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for row in await _report(client, "sales", by):
+            of_key = int(row["paidOrders"]), _fen(row["gmvPaid"]), _fen(row["refunded"])
+            sums[row["key"]] = [one + other for one, other in zip(sums[row["key"]], of_key, strict=True)]
+        found[name] = _digest(
+            f"{key}/{count}/{paid}/{back}" for key, (count, paid, back) in sums.items() if count or back
+        )
+    return found
+
+
+async def _report(client: Client, report: str, by: str) -> list[dict[str, Any]]:
+    """The rows of a report over the last two of its longest periods."""
+    rows: list[dict[str, Any]] = []
     last = datetime.now(SHANGHAI).date()
     for _ in range(2):
         first = last - timedelta(days=REPORT_DAYS - 1)
-        report = await client.get(
-            "/api/v1/reports/adds", by="DIMENSION_DAY", firstDay=first.isoformat(), lastDay=last.isoformat()
+        answer = await client.get(
+            f"/api/v1/reports/{report}", by=by, firstDay=first.isoformat(), lastDay=last.isoformat()
         )
-        rows += [f"{row['key']}/{row['adds']}/{row['customers']}" for row in report["rows"] if row["adds"] != "0"]
+        rows += answer["rows"]
         last = first - timedelta(days=1)
-    return _digest(rows)
+    return rows
 
 
 def _totals(orders: dict[str, Any]) -> dict[str, int]:

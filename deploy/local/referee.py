@@ -88,6 +88,7 @@ def judge(told: Mapping[str, Any]) -> dict[str, int]:
     result["adds_of_no_code"] = sum(1 for touch in touches if touch["code"] is None)
     result |= _order_figures(told, paid)
     result |= _attribution_figures(paid, _grouped(relations), _grouped(touches))
+    result |= _sales(paid, _grouped(relations))
     result["alerts_friend_lost"] = len(told["lost"])
     result["alerts_friend_added"] = len(touches)
     # Who was added is listed, not sent.
@@ -244,6 +245,26 @@ def _attribution_figures(
     found["alerts_order_paid"] = paid_alerts
     found["alerts_order_refunded"] = refund_alerts
     return found
+
+
+def _sales(paid: Sequence[Record], relations: Mapping[int, list[Record]]) -> dict[str, int]:
+    """Orders and money by the day of the payment, what was given back by its own day; and the same by employee."""
+    days: dict[date, list[int]] = {}
+    staff: dict[str, list[int]] = {}
+    for order in paid:
+        userid = _employee(relations.get(order["buyer"], ()), order["paid_at"])
+        day, back = order["paid_at"].date(), _refunded(order)
+        for sums in (days.setdefault(day, [0, 0, 0]), staff.setdefault(userid, [0, 0, 0])):
+            sums[0] += 1
+            sums[1] += order["fen"]
+        staff[userid][2] += back
+        if back:
+            # Everything is given back a day after the order was placed.
+            days.setdefault(order["placed_at"].date() + timedelta(days=1), [0, 0, 0])[2] += back
+    return {
+        "sales_by_day": _digest(f"{day}/{count}/{fen}/{back}" for day, (count, fen, back) in days.items()),
+        "sales_by_staff": _digest(f"{userid}/{count}/{fen}/{back}" for userid, (count, fen, back) in staff.items()),
+    }
 
 
 def _line_rows(order: Record) -> Iterator[str]:

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 from bihuan.commerce.v1.facts_pb2 import OrderAttributed
+from bihuan.commerce.v1.order_service_pb2 import (
+    RELATION_VERDICT_CHOSEN,
+    TOUCH_VERDICT_CHOSEN,
+    ExplainOrderRequest,
+)
 from bihuan.identity.v1.facts_pb2 import StaffRenamed
 from bihuan.staff.v1.facts_pb2 import StaffAlerted
 from hypothesis import Phase, given, settings
@@ -17,6 +22,7 @@ from hypothesis import strategies as st
 
 from chassis import dead_letters
 from chassis.facts import Fact, subject_of
+from chassis.kernel import caller
 from chassis.kernel.corps import Corps
 from chassis.moments import stamp
 from chassis.outbox import Outbox, Tx
@@ -26,6 +32,7 @@ from chassis.work_queue import WorkQueue, put_back
 from commerce import consumers as commerce
 from commerce.app import attribution
 from commerce.domain.attribution import Span, Touch, Window, attribute
+from commerce.rpc.orders import OrderServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, examples, received
 from tests.integration.test_any_order import live_through, numbered
@@ -200,6 +207,16 @@ async def expected(room: Room, messages: Sequence[Any], window: Window) -> dict[
     return found
 
 
+async def explained(room: Room, known: Corps, order_id: str) -> tuple[str | None, str | None]:
+    """The employee and the channel that an explanation says were chosen."""
+    caller.enter({"bihuan-corp": CORP, "bihuan-userid": "boss", "bihuan-role": "ADMIN"})
+    request = ExplainOrderRequest(mall_id="yz", order_id=order_id)
+    said = await OrderServicer(room.pool, known).ExplainOrder(request, None)
+    (userid,) = [one.userid for one in said.relations if one.verdict == RELATION_VERDICT_CHOSEN] or [None]
+    (channel_id,) = [one.channel_id for one in said.touches if one.verdict == TOUCH_VERDICT_CHOSEN] or [None]
+    return userid, channel_id
+
+
 # Shrinking a failure would take a database a step.
 @settings(max_examples=examples(25), phases=[Phase.explicit, Phase.generate])
 @given(histories, st.integers())
@@ -226,6 +243,11 @@ async def test_sql_says_what_the_rule_says(rooms: Rooms, messages: list[Any], se
             assert (when(said.paid_at) if said.HasField("paid_at") else None) == order["paid_at"]
             assert said.refunded.amount == row["refunded_fen"]
         assert set(attributing.latest()) == set(sql)
+        for order_id in rule:
+            assert await explained(room, known, order_id) == (
+                sql[order_id]["userid"] if order_id in sql else None,
+                sql[order_id]["channel_id"] if order_id in sql else None,
+            )
         told = [one.alert_id for one in attributing.alerts]
         assert len(told) == len(set(told))
 

@@ -46,8 +46,8 @@ FILL = """
 STATEMENTS = {
     "by_status": (gmv.BY_STATUS, ()),
     "totals": (gmv.TOTALS, ()),
-    "by_staff": (gmv.SHARES, ("userid",)),
-    "by_channel": (gmv.SHARES, ("channel_id",)),
+    "by_staff": (gmv.SHARES, ("CNY", "userid")),
+    "by_channel": (gmv.SHARES, ("CNY", "channel_id")),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest_asyncio
 from chassis.work_queue import TAKE
 from commerce.db import order_pages
 from commerce.db import orders as orders_db
-from commerce.rpc.orders import NEWEST
+from commerce.db.order_filters import Wanted
 from tests.conftest import CORP, Room
 
 Rooms = Callable[[str], Any]
@@ -22,10 +23,20 @@ PAGE = 50
 
 # Everybody is a friend of one of 500 guides; the last customer is one of the only two of `few`.
 FILL = f"""
-    insert into orders (corp_id, mall_id, order_id, detail_rank, buyer_id, currency, total_fen, created_at)
-    select '{CORP}', 'yz', 'o' || n, 'r', buyer(n % {CUSTOMERS}), 'CNY', 100,
-        timestamptz '2026-01-01' + n * interval '1 s'
-    from generate_series(1, {ORDERS}) n;
+    insert into orders (
+        corp_id, mall_id, order_id, detail_rank, buyer_id, currency, total_fen, created_at, paid_fen, paid_at, closed_at
+    )
+    select '{CORP}', case when n <= 30 then 'rare' else 'yz' end, 'o' || n, 'r', buyer(n % {CUSTOMERS}), 'CNY', 100,
+        at, case when n > 20 then 100 end, case when n > 20 then at end, case when n <= 20 then at end
+    from generate_series(1, {ORDERS}) n, lateral (select timestamptz '2026-01-01' + n * interval '1 s' as at) t;
+
+    insert into attributions (
+        corp_id, mall_id, order_id, ordered_at, paid_at, userid, channel_id, paid, paid_fen, refunded_fen, version
+    )
+    select corp_id, mall_id, order_id, created_at, paid_at,
+        case when order_id in ('o1', 'o25') then 'few' else 'guide1' end,
+        customer(case when order_id in ('o2', 'o26') then 1 else 2 end), paid_at is not null, 100, 0, 1
+    from orders;
 
     insert into customer_identifiers (corp_id, identifier_id, customer_id, version)
     select '{CORP}', identifier, customer(n), 1
@@ -45,7 +56,7 @@ FILL = f"""
 
     insert into attribution_marks (corp_id, identifier_id)
     select '{CORP}', buyer(n) from generate_series(1, {ORDERS}) n;
-    analyze orders, customer_identifiers, relation_spans, staff_places, attribution_marks;
+    analyze orders, attributions, customer_identifiers, relation_spans, staff_places, attribution_marks;
 """
 NAMES = "".join(
     f"""
@@ -82,33 +93,80 @@ def _reads(node: dict[str, Any]) -> list[int]:
     return [own, *(rows for child in node.get("Plans", ()) for rows in _reads(child))]
 
 
-async def test_the_newest_orders_of_a_corp(full: Room) -> None:
-    assert await most_read(full, order_pages.ALL, CORP, *NEWEST, PAGE) <= PAGE
+async def reads(
+    room: Room, column: str = "created_at", own: str | None = None, few: bool = False, **wanted: Any
+) -> int:
+    """The most rows that a node reads for a page, in whichever direction, and for its total."""
+    listing = order_pages.Listing(CORP, own, Wanted(**wanted), column, few=few)
+    statements = [listing.page(None, PAGE, descending=descending) for descending in (True, False)]
+    if not few:
+        statements.append(listing.count(PAGE))
+    return max([await most_read(room, statement, *arguments) for statement, arguments in statements])
+
+
+@pytest.mark.parametrize("column", ["created_at", "paid_at"])
+async def test_all_orders_of_a_corp(full: Room, column: str) -> None:
+    assert await reads(full, column) <= 2 * PAGE
 
 
 async def test_a_page_deep_in_the_list(full: Room) -> None:
     row = (await full.rows("select created_at from orders order by created_at limit 1 offset 10000"))[0]
-    assert await most_read(full, order_pages.ALL, CORP, row["created_at"], "yz", "", PAGE) <= PAGE
+    statement, arguments = order_pages.Listing(CORP, None, Wanted(), "created_at", few=False).page(
+        (row["created_at"], "yz", ""), PAGE, descending=True
+    )
+    assert await most_read(full, statement, *arguments) <= PAGE
+
+
+@pytest.mark.parametrize("column", ["created_at", "paid_at"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"status": "CLOSED"},
+        {"status": "PAID"},
+        {"mall_id": "rare"},
+        {"mall_id": "nowhere"},
+        {"userid": "few"},
+        {"userid": "guide1"},
+        {"userid": "nobody"},
+        {"channel_id": "rare"},
+        {"order_id": "o31"},
+        {"order_id": "o31", "userid": "guide1"},
+    ],
+    ids=str,
+)
+async def test_each_filter_in_each_order(full: Room, wanted: dict[str, Any], column: str) -> None:
+    if "channel_id" in wanted:
+        wanted = {"channel_id": str((await full.rows("select customer(1) as id"))[0]["id"])}
+    assert await reads(full, column, **wanted) <= PAGE
+
+
+@pytest.mark.parametrize("wanted", [{}, {"mall_id": "yz"}, {"userid": "guide1"}, {"status": "PAID"}], ids=str)
+async def test_a_period_of_payments(full: Room, wanted: dict[str, Any]) -> None:
+    since, until = datetime(2026, 1, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 2, tzinfo=UTC)
+    assert await reads(full, "paid_at", paid_since=since, paid_until=until, **wanted) <= PAGE
 
 
 async def test_the_orders_of_one_customer(full: Room) -> None:
     customer = (await full.rows("select customer(5) as id"))[0]["id"]
-    assert await most_read(full, order_pages.OF_CUSTOMER, CORP, *NEWEST, PAGE, customer) <= 10
+    assert await reads(full, customer_id=str(customer)) <= 10
+    assert await reads(full, customer_id=str(customer), userid="guide1", status="PAID") <= 10
 
 
 async def test_an_employee_with_few_customers(full: Room) -> None:
     assert await most_read(full, order_pages.COUNT, CORP, "few", order_pages.FEW + 1) <= 10
-    assert await most_read(full, order_pages.OF_FEW, CORP, "few", *NEWEST, PAGE) <= 50
+    assert await reads(full, own="few", few=True) <= 50
+    assert await reads(full, "paid_at", own="few", few=True, userid="guide1", mall_id="yz") <= 50
 
 
 async def test_a_manager_of_one_guide(full: Room) -> None:
     """The guide has 40 customers with three orders each."""
-    assert await most_read(full, order_pages.OF_FEW, CORP, "lead", *NEWEST, PAGE) <= 1_000
+    assert await reads(full, own="lead", few=True) <= 1_000
 
 
-async def test_a_manager_of_everybody(full: Room) -> None:
+@pytest.mark.parametrize("wanted", [{}, {"userid": "guide1"}, {"order_id": "o31"}], ids=str)
+async def test_a_manager_of_everybody(full: Room, wanted: dict[str, Any]) -> None:
     """Nearly every order is theirs: a page needs little more than itself."""
-    assert await most_read(full, order_pages.OF_MANY, CORP, "boss", *NEWEST, PAGE) <= 2_000
+    assert await reads(full, own="boss", **wanted) <= 2_000
 
 
 async def test_whether_a_customer_is_in_scope(full: Room) -> None:
@@ -130,7 +188,9 @@ async def test_marks_are_taken_along_an_index(full: Room) -> None:
 async def test_every_way_finds_the_same_page(full: Room, own: str | None) -> None:
     """Whichever way is taken, the orders are those whose customer somebody in scope follows."""
     async with full.pool.acquire() as connection:
-        found = await order_pages.page(connection, CORP, own, None, NEWEST, PAGE)
+        listing = await order_pages.listing(connection, CORP, own, Wanted(), "created_at")
+        assert listing is not None
+        found = await order_pages.page(connection, listing, None, PAGE, descending=True)
     expected = await full.rows(
         """
         select o.order_id
@@ -147,4 +207,4 @@ async def test_every_way_finds_the_same_page(full: Room, own: str | None) -> Non
         {"few": ["few"], "lead": ["guide7"]}.get(own or "", []),
         PAGE,
     )
-    assert [order_id for _, _, order_id in found] == [row["order_id"] for row in expected]
+    assert [order_id for (_, _, order_id), _ in found] == [row["order_id"] for row in expected]

@@ -26,6 +26,7 @@ from commerce.rpc.orders import OrderServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, examples, received
 from tests.integration.test_any_order import live_through, numbered
+from tests.marking import corps
 
 Rooms = Callable[[str], Any]
 DURABLES = commerce.durables(timedelta(hours=1))
@@ -46,7 +47,7 @@ async def letters(room: Room) -> list[tuple[str, str]]:
 
 async def get_order(room: Room, order_id: str) -> Any:
     caller.enter({"bihuan-corp": CORP, "bihuan-userid": "boss", "bihuan-role": "ADMIN"})
-    answer = await OrderServicer(room.pool).GetOrder(GetOrderRequest(mall_id="yz", order_id=order_id), None)
+    answer = await OrderServicer(room.pool, corps()).GetOrder(GetOrderRequest(mall_id="yz", order_id=order_id), None)
     return answer.order
 
 

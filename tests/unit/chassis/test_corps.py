@@ -72,6 +72,14 @@ def test_the_web_login_is_wecoms_own_or_stands_where_sign_in_does(tmp_path: Path
     assert load(tmp_path, own).web_login_base == "http://l"
 
 
+def test_a_mall_has_a_name_and_a_way_in(tmp_path: Path) -> None:
+    entry = 'name = "旗舰店"\nentry = { title = "进店", app_id = "wx1", page = "pages/index" }'
+    named, plain = load(tmp_path, CORP, mall("named", more=entry), mall("plain")).mall
+    assert (named.name, named.entry and named.entry.page) == ("旗舰店", "pages/index")
+    assert (plain.name, plain.entry) == ("", None)
+    assert "name" not in named.own
+
+
 def test_a_scope_that_is_not_configured_is_refused_by_name(tmp_path: Path) -> None:
     corp = load(tmp_path, CORP, mall(more='unionid_scope = "subject-b"'))
     with pytest.raises(Invalid) as refusal:
@@ -88,6 +96,11 @@ def test_a_scope_that_is_not_configured_is_refused_by_name(tmp_path: Path) -> No
         ((mall(platform="shopify"),), "'shopify' is not supported yet, only youzan"),
         ((mall().replace('kdt_id = "1"', ""),), "kdt_id: youzan needs it"),
         ((mall().replace('kdt_id = "1"', "kdt_id = 1"),), "kdt_id: youzan needs it, a text"),
+        ((mall(more=f'name = "{"x" * 65}"'),), "name"),
+        ((mall(more='entry = { title = "in" }'),), "entry: either app_id and page, or url"),
+        ((mall(more='entry = { title = "in", app_id = "wx1" }'),), "entry: either app_id and page, or url"),
+        ((mall(more='entry = { title = "in", app_id = "wx1", page = "p", url = "http://u" }'),), "entry: either"),
+        ((mall(more='entry = { title = "in", url = "javascript:x" }'),), "url"),
         ((mall(), mall()), "mall.id: stands twice in corp ww1"),
         ((SECOND_APP, SECOND_APP), "app.agent_id: stands twice in corp ww1"),
         (('[[corp.mall]]\nid = "Über"\nplatform = "youzan"\napi_base = "x"\n',), "id"),
