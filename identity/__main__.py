@@ -33,6 +33,7 @@ from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from identity.app.gaps import RelationGaps
 from identity.app.links import Links
+from identity.app.names import CatchingUp, NamePrefixes
 from identity.app.pages import PageSigning
 from identity.app.policies import APPLIED, Applying, IdentifierPolicies
 from identity.app.renames import MOVE, Moving
@@ -70,6 +71,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.consume(durables.pop(consumers.RENAMES.name), wakes=(moving,))
     service.consume(*durables.values())
 
+    names = NamePrefixes(service.identifiers)
+    service.loop("names-unprefixed", CatchingUp(service.outbox, service.sealer, names).work, interval=15)
+
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
@@ -84,7 +88,9 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server,
-        StaffServicer(service.pool, service.sealer, members, RelationGaps(service.pool, book, service.identifiers)),
+        StaffServicer(
+            service.pool, service.sealer, names, members, RelationGaps(service.pool, book, service.identifiers)
+        ),
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
