@@ -41,7 +41,8 @@ def create_app(
     ShopApi(world, faults).add_routes(app)
     SignIn(world).add_routes(app)
     Customers(world, faults, sender).add_routes(app)
-    Control(world, faults, api, courier, sender).add_routes(app)
+    control = Control(world, faults, api, courier, sender)
+    control.add_routes(app)
     Pulse().watch(app)
 
     async def livez(_: web.Request) -> web.Response:
@@ -53,7 +54,8 @@ def create_app(
             memory.save(world, kept)
 
     async def open_chat(_: web.Application) -> AsyncIterator[None]:
-        runner = web.AppRunner(ChatWindow(world, tickets, gateways[0]).app(), access_log=None, shutdown_timeout=1)
+        window = ChatWindow(world, tickets, gateways[0], control.order)
+        runner = web.AppRunner(window.app(), access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", chat_port).start()
         yield

@@ -72,19 +72,19 @@ class CustomerServicer(grpc_pb.CustomerServiceServicer):
         self, request: pb.GetCustomerOfContactRequest, context: Any
     ) -> pb.GetCustomerOfContactResponse:
         name = self._identifiers.name(caller().corp_id, "external_userid", request.external_userid)
-        customer = await self._of_identifier(name.id if name is not None else "", "externalUserid")
+        customer = await self._of_identifier(name.id if name is not None else None, "externalUserid")
         return pb.GetCustomerOfContactResponse(customer=customer)
 
     async def GetCustomerOfIdentifier(
         self, request: pb.GetCustomerOfIdentifierRequest, context: Any
     ) -> pb.GetCustomerOfIdentifierResponse:
-        customer = await self._of_identifier(request.identifier_id, "identifierId")
+        customer = await self._of_identifier(paging.uuid(request.identifier_id, "identifierId"), "identifierId")
         return pb.GetCustomerOfIdentifierResponse(customer=customer)
 
-    async def _of_identifier(self, identifier_id: str, field: str) -> pb.Customer:
+    async def _of_identifier(self, identifier_id: str | None, field: str) -> pb.Customer:
         me = caller()
         async with self._pool.acquire() as connection:
-            ids = await db.of_identifier(connection, me.corp_id, identifier_id)
+            ids = await db.of_identifier(connection, me.corp_id, identifier_id) if identifier_id is not None else []
             found = await self._in_scope(connection, me, ids)
         if found is None:
             raise NotFound("CUSTOMER_NOT_FOUND", field=field)

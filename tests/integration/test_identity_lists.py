@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bihuan.identity.v1 import customer_service_pb2 as pb
 
-from chassis.errors import NotFound
+from chassis.errors import Invalid, NotFound
 from chassis.kernel import caller
 from chassis.kernel.identifiers import Identifiers
 from chassis.paging import NIL
@@ -213,8 +213,14 @@ async def test_a_contact_is_found_by_whoever_may_see_it(rooms: Rooms, sealer: Se
             request = pb.GetCustomerOfContactRequest(external_userid=external_userid)
             return (await servicer.GetCustomerOfContact(request, None)).customer.customer_id
 
+        async def named(me: str, role: str, identifier_id: str = name.id) -> str:
+            caller.enter({"bihuan-corp": CORP, "bihuan-userid": me, "bihuan-role": role})
+            asked = pb.GetCustomerOfIdentifierRequest(identifier_id=identifier_id)
+            return (await servicer.GetCustomerOfIdentifier(asked, None)).customer.customer_id
+
         for me, role in (("anybody", "ADMIN"), ("guide15", "FRONTLINE"), ("boss", "MANAGER")):
             assert (await found(me, role)).replace("-", "") == f"{15:032x}"
+            assert await named(me, role) == await found(me, role)
         for me, role, external_userid in (
             ("few", "FRONTLINE", "wmKnown"),
             ("anybody", "ADMIN", "wmUnknown"),
@@ -222,3 +228,10 @@ async def test_a_contact_is_found_by_whoever_may_see_it(rooms: Rooms, sealer: Se
         ):
             with pytest.raises(NotFound):
                 await found(me, role, external_userid)
+        for me, role, identifier_id, refusal in (
+            ("few", "FRONTLINE", name.id, NotFound),
+            ("anybody", "ADMIN", f"{99:032x}", NotFound),
+            ("anybody", "ADMIN", "nonsense", Invalid),
+        ):
+            with pytest.raises(refusal):
+                await named(me, role, identifier_id)

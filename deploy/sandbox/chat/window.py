@@ -8,6 +8,7 @@ from importlib import resources
 from urllib.parse import quote, unquote, urlencode
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from deploy.sandbox.chat.bridge import Bridge, Seat
 from deploy.sandbox.chat.proxy import Proxy
@@ -21,11 +22,13 @@ MOST_SHOWN = 200
 
 
 class ChatWindow:
-    def __init__(self, world: World, tickets: Tickets, site: str) -> None:
-        self._world, self._site = world, site
+    def __init__(self, world: World, tickets: Tickets, site: str, order: Handler) -> None:
+        """`order`: what /sandbox/order does."""
+        self._world, self._site, self._order = world, site, order
         self._bridge, self._proxy = Bridge(world, tickets, site), Proxy(site)
         files = resources.files("deploy.sandbox.chat")
         self._script = files.joinpath("bridge.js").read_text()
+        self._window_script = files.joinpath("window.js").read_text()
         self._style = files.joinpath("window.css").read_text()
 
     def app(self) -> web.Application:
@@ -33,6 +36,8 @@ class ChatWindow:
         app.router.add_get("/", self._show)
         app.router.add_get("/client/bridge.js", self._give_script)
         app.router.add_post("/client/invoke", self._invoke)
+        app.router.add_post("/sandbox/order", self._order)
+        app.router.add_get("/client/window.js", self._give_window_script)
         app.router.add_route("*", "/{path:(?:api|auth|console)(?:/.*)?}", self._pass)
 
         async def close(_: web.Application) -> None:
@@ -54,9 +59,10 @@ class ChatWindow:
         return response
 
     async def _give_script(self, _: web.Request) -> web.Response:
-        return web.Response(
-            text=self._script, content_type="text/javascript", charset="utf-8", headers={"Cache-Control": "no-store"}
-        )
+        return _script(self._script)
+
+    async def _give_window_script(self, _: web.Request) -> web.Response:
+        return _script(self._window_script)
 
     async def _invoke(self, request: web.Request) -> web.Response:
         asked = await request.json()
@@ -109,6 +115,22 @@ class ChatWindow:
             f'<input type=hidden name=corp_id value="{html.escape(corp.corp_id)}"><button>切换</button></form>'
             f'<a href="{way()}"{"" if person else " aria-current=page"}><b>工作台</b><small>打开应用</small></a>'
             f"<h2>客户</h2>{chats or '<p>还没有客户</p>'}</nav>"
-            f"<main><h1>{name}</h1><p>沙箱代替企业微信的聊天窗口。右边是这个聊天的侧边栏：换一个客户，它会重新打开。</p></main>"
+            f"<main><h1>{name}</h1><p>沙箱代替企业微信的聊天窗口。右边是这个聊天的侧边栏：换一个客户，它会重新打开。</p>"
+            f"{_order_form(corp, seat) if person else ''}</main>"
             f'<iframe title="侧边栏" src="{page}"></iframe></html>'
         )
+
+
+def _order_form(corp: Corp, seat: Seat) -> str:
+    return (
+        f'<form id=order data-corp-id="{html.escape(corp.corp_id)}"'
+        f' data-external-userid="{html.escape(seat.external_userid)}">'
+        "<label>这位客户在商城下单（元）<input name=yuan value=128.00 inputmode=decimal></label>"
+        "<button>下单并付款</button><output></output></form><script src=/client/window.js></script>"
+    )
+
+
+def _script(text: str) -> web.Response:
+    return web.Response(
+        text=text, content_type="text/javascript", charset="utf-8", headers={"Cache-Control": "no-store"}
+    )

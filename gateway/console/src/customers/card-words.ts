@@ -10,7 +10,7 @@ export const t = words({
   en: {
     unknown: 'This customer cannot be seen yet', unknownText: 'They may not be synchronised yet, or they are not among yours. Once they are, they appear here by themselves.', again: 'Try again', unnamed: 'name not read yet', fresh: '{n} new things happened',
     mine: 'my friend', lost: 'no friend any more', notMine: 'not my friend', noDeal: 'no order yet', firstDeal: 'bought once', repeatDeal: 'bought again', orders: 'Paid orders', ordersMeans: 'Paid orders of all accounts of this customer, those refunded in full included.',
-    net: 'Net paid', netMeans: 'What was paid, refunds deducted; unpaid orders are left out.', next: 'Next step', because: 'Because: ', happened: 'Just happened', nothing: 'Nothing yet', latest: 'Latest orders', noOrders: 'No orders', relation: 'Relation', since: 'Friends since', ended: 'Ended',
+    net: 'Net paid', netMeans: 'What was paid, refunds deducted; unpaid orders are left out.', next: 'Next step', because: 'Because: ', happened: 'Just happened', nothing: 'Nothing yet', latest: 'Latest orders', noOrders: 'No orders', relation: 'Relation', since: 'Friends since', ended: 'Ended on',
     with: 'Also friends with: {who}', noRelation: 'Nobody here is a friend of this customer', whole: 'The whole customer',
   },
 })
