@@ -18,6 +18,7 @@ from chassis.kernel.caller import caller
 from chassis.pool import Pool, Row
 
 MOST_AT_ONCE = 1000
+MOST_GIVEN_UP_AT_ONCE = 10_000
 # Well inside what a caller waits.
 REPLAY_SECONDS = 5.0
 
@@ -77,6 +78,15 @@ class DeadLetterServicer:
         async with self._pool.acquire() as connection:
             released = await parking.release(connection, caller().corp_id, request.durable or None)
         return self._pb.ReleaseParkedHandlersResponse(released=released)
+
+    async def GiveUpParkedFacts(self, request: Any, context: Any) -> Any:
+        if not request.durable:
+            raise Invalid("FIELD_MISSING", field="durable", expected="a value")
+        async with self._pool.acquire() as connection:
+            given_up, remaining = await parking.give_up(
+                connection, caller().corp_id, request.durable, MOST_GIVEN_UP_AT_ONCE
+            )
+        return self._pb.GiveUpParkedFactsResponse(given_up=given_up, remaining=remaining)
 
     def _shown(self, row: Row) -> Any:
         return self._pb.DeadLetter(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from chassis import metrics
 from chassis.dead_letters import MOST_DETAIL, TIMED_OUT
+from chassis.errors import Precondition
 from chassis.logs import log
 from chassis.pool import Connection, Pool, Row
 from chassis.store_probe import StoreProbe
@@ -197,6 +198,57 @@ async def page(connection: Connection, corp_id: str | None, durable: str | None 
         durable,
     )
     return rows
+
+
+async def give_up(connection: Connection, corp_id: str, durable: str, limit: int) -> tuple[int, int]:
+    """Ends what is kept, the oldest first and at most `limit`; returns how many ended and how many remain.
+
+    Raises Precondition for a handler that is not parked: what is kept for a released one is about to be handled.
+    """
+    async with connection.transaction():
+        # Facts are kept under a shared lock of this row, and a release takes it too.
+        parked = await connection.fetchval(
+            """
+            select true
+            from parked
+            where (corp_id, durable) = ($1, $2) and released_at is null
+            for update
+            """,
+            corp_id,
+            durable,
+        )
+        if not parked:
+            raise Precondition("NOT_PARKED", field="durable", expected="a handler that is parked")
+        row = await connection.fetchrow(
+            """
+            with ended as (
+                update dead_letters
+                set replayed_at = now(), outcome = 'GIVEN_UP'
+                where (corp_id, durable, fact_id) in (
+                    select corp_id, durable, fact_id
+                    from dead_letters
+                    where corp_id = $1 and durable = $2 and parked and replayed_at is null
+                    order by position
+                    limit $3
+                )
+                returning fact_id
+            )
+            select
+                (select count(*) from ended) as ended,
+                -- As it was before this statement.
+                (
+                    select count(*)
+                    from dead_letters
+                    where corp_id = $1 and durable = $2 and parked and replayed_at is null
+                ) as kept
+            """,
+            corp_id,
+            durable,
+            limit,
+        )
+    assert row is not None, "a select without a table always returns its row"
+    log.warning("parked_facts_given_up", durable=durable, corp_id=corp_id, facts=row["ended"])
+    return row["ended"], row["kept"] - row["ended"]
 
 
 async def release(connection: Connection, corp_id: str | None, durable: str | None = None) -> int:

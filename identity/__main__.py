@@ -8,6 +8,7 @@ from bihuan.identity.v1 import (
     customer_service_pb2_grpc,
     identifier_policy_service_pb2_grpc,
     link_service_pb2_grpc,
+    page_service_pb2_grpc,
     staff_service_pb2_grpc,
 )
 from bihuan.operations.v1 import (
@@ -23,6 +24,7 @@ from chassis.effects import OneByOne
 from chassis.health_servicer import HealthServicer
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
+from chassis.wecom.tickets import Tickets
 from identity import consumers
 from identity.adapters.wecom import WeComBook
 from identity.app import contacts, staff
@@ -31,6 +33,8 @@ from identity.app.contacts import ContactReads
 from identity.app.customers import JUDGED, Judging
 from identity.app.gaps import RelationGaps
 from identity.app.links import Links
+from identity.app.names import CatchingUp, NamePrefixes
+from identity.app.pages import PageSigning
 from identity.app.policies import APPLIED, Applying, IdentifierPolicies
 from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
@@ -38,6 +42,7 @@ from identity.db.access import seed_roles
 from identity.rpc.access import AccessServicer
 from identity.rpc.customer_export import ExportableCustomers
 from identity.rpc.links import LinkServicer
+from identity.rpc.pages import PageServicer
 from identity.rpc.policies import IdentifierPolicyServicer
 from identity.rpc.staff import StaffServicer
 from identity.settings import Settings
@@ -66,6 +71,9 @@ async def build(service: Service, settings: Settings) -> None:
     service.consume(durables.pop(consumers.RENAMES.name), wakes=(moving,))
     service.consume(*durables.values())
 
+    names = NamePrefixes(service.identifiers)
+    service.loop("names-unprefixed", CatchingUp(service.outbox, service.sealer, names).work, interval=15)
+
     access = Access(service.pool, book)
     service.loop("sessions-forget", access.forget_sessions, interval=3600)
     service.serve(
@@ -80,7 +88,9 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         staff_service_pb2_grpc.add_StaffServiceServicer_to_server,
-        StaffServicer(service.pool, service.sealer, members, RelationGaps(service.pool, book, service.identifiers)),
+        StaffServicer(
+            service.pool, service.sealer, names, members, RelationGaps(service.pool, book, service.identifiers)
+        ),
     )
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
@@ -92,6 +102,11 @@ async def build(service: Service, settings: Settings) -> None:
     )
     service.serve(
         link_service_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(Links(service.outbox), service.once)
+    )
+    tickets = Tickets(service.js, service.sealer, wecoms, settings.stream_replicas)
+    service.serve(
+        page_service_pb2_grpc.add_PageServiceServicer_to_server,
+        PageServicer(PageSigning(tickets, settings.public_url)),
     )
     service.serve(
         dead_letter_service_pb2_grpc.add_DeadLetterServiceServicer_to_server,

@@ -95,6 +95,7 @@ async def test_another_corp_sees_none_of_them(suite: Suite, admin: Client, other
 
 
 async def test_listed_by_command(suite: Suite, admin: Client) -> None:
+    assert await waiting(admin, "identity", "broken-1")
     environment = {**os.environ, **suite.home.environment(suite.ports)}
     command = [sys.executable, "-m", "chassis.dead_letters", "list", "identity"]
     done = await asyncio.to_thread(

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 from chassis import dead_letters, parking
 from chassis import kept as kept_facts
 from chassis.dead_letters.replay import replay_all
+from chassis.errors import Precondition
 from chassis.facts import Received
 from chassis.outbox import Tx
 from chassis.parking import POISONS_IN_A_ROW, STORM_POISONS, TIMEOUTS_IN_A_ROW
@@ -296,3 +297,32 @@ async def test_a_replica_that_is_stopped_leaves_what_was_kept_to_the_next_at_onc
             await replica.consumer.handle_released()
         assert taken == [f"t-stopped-{number}" for number in range(10, 16)]
         assert await nobody_waits(room)
+
+
+async def test_what_is_kept_is_given_up_and_the_handler_goes_on(rooms: Rooms, jetstream: JetStreamContext) -> None:
+    """Facts that can never be handled do not have to fail ten at a time before newer ones are taken."""
+    taken: list[str] = []
+    poison = {f"t-never-{number}" for number in range(30)}
+    async with rooms("identity") as room, Running(room, jetstream, "t-never", recorder(taken, poison)) as running:
+        await running.send(30)
+        await until(lambda: parked(room))
+        await until(running.settled)
+        assert len(await kept(room)) == 30 - POISONS_IN_A_ROW
+        async with room.pool.acquire() as connection:
+            with pytest.raises(Precondition):
+                await parking.give_up(connection, OTHER, "t-never", 100)
+            assert await parking.give_up(connection, CORP, "t-never", 15) == (15, 5)
+            assert await parking.give_up(connection, CORP, "t-never", 15) == (5, 0)
+            assert (await parking.page(connection, CORP))[0]["kept"] == 0
+            ended = await dead_letters.get(connection, CORP, "t-never", "t-never-29")
+        assert ended is not None
+        assert ended["outcome"] == "GIVEN_UP"
+        assert await parked(room) == [CORP]
+        await running.send([30])
+        await until(running.settled)
+        assert await release(room, CORP) == 1
+        await until(lambda: taken == ["t-never-30"])
+        await until(lambda: nobody_waits(room))
+        async with room.pool.acquire() as connection:
+            with pytest.raises(Precondition):
+                await parking.give_up(connection, CORP, "t-never", 15)

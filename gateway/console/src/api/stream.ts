@@ -6,11 +6,13 @@ export interface LiveEvents {
   alert: Schemas['StaffAlerted']
   /** Rows of a collection are others than they were: the noun as REST names it, and which (none: many, or not said). */
   changed: { noun: string; ids: string[] }
+  /** A job of mine, or of my company's, took a step. */
+  job: Schemas['Job']
   /** Events were missed, or nobody knows whether: read again what you show. */
   reset: object
 }
 export type LiveName = keyof LiveEvents
-const NAMES: LiveName[] = ['alert', 'changed', 'reset']
+const NAMES: LiveName[] = ['alert', 'changed', 'job', 'reset']
 
 /** live: events come by themselves. polling: they do not get through, so pages read again in intervals. */
 export type LiveState = 'connecting' | 'live' | 'polling'
