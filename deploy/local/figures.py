@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -47,6 +47,7 @@ async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], di
     found |= await _channels(client, codes)
     found["adds_by_day"] = await _adds_by_day(client)
     found |= await _sales(client)
+    found |= await _relations(client)
     totals = await client.get("/api/v1/figures/orders")
     found |= _totals(totals)
     found |= await _shares(client, codes)
@@ -111,6 +112,40 @@ async def _report(client: Client, report: str, by: str) -> list[dict[str, Any]]:
         rows += answer["rows"]
         last = first - timedelta(days=1)
     return rows
+    rows = [row async for report in _reports(client, "adds", "DAY") for row in report]
+    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
+
+
+async def _relations(client: Client) -> dict[str, int]:
+    """Friends won and lost, of each day and of each employee over as long as the log is."""
+    changes = ("began", "ended", "endedByCustomer", "readded")
+    days = [row async for report in _reports(client, "relations", "DAY") for row in report]
+    staff: dict[str, list[int]] = {}
+    # Newest first: whoever lives at the end of the newest report lives now.
+    async for report in _reports(client, "relations", "STAFF"):
+        for row in report:
+            known = staff.setdefault(row["key"], [0, 0, 0, 0, int(row["living"])])
+            known[:4] = [one + int(row[name]) for one, name in zip(known, changes)]
+    return {
+        "relations_by_day": _digest(
+            "/".join(row[name] for name in ("key", *changes))
+            for row in days
+            if row["began"] != "0" or row["ended"] != "0"
+        ),
+        "relations_by_employee": _digest(f"{userid}/{'/'.join(map(str, row))}" for userid, row in staff.items()),
+    }
+
+
+async def _reports(client: Client, name: str, by: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """The rows of the reports that reach over the log, the newest first."""
+    last = datetime.now(SHANGHAI).date()
+    for _ in range(2):
+        first = last - timedelta(days=REPORT_DAYS - 1)
+        report = await client.get(
+            f"/api/v1/reports/{name}", by=f"DIMENSION_{by}", firstDay=first.isoformat(), lastDay=last.isoformat()
+        )
+        yield report["rows"]
+        last = first - timedelta(days=1)
 
 
 def _totals(orders: dict[str, Any]) -> dict[str, int]:
