@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -56,8 +57,8 @@ def world(log_text: str, today: date, buyers: int = 0, without: Sequence[str] = 
             guest = {"id": f"E{yesterday:%Y%m%d}8{buyer:07d}", "buyer": None, "placed_at": placed_at}
             found["orders"].append(_single({**guest, "paid_at": placed_at + timedelta(seconds=21)}, 6600))
     if "rename" not in without:
-        for relation in found["relations"]:
-            relation["userid"] = RENAMED_TO if relation["userid"] == RENAMED else relation["userid"]
+        for one in (*found["relations"], *found["touches"]):
+            one["userid"] = RENAMED_TO if one["userid"] == RENAMED else one["userid"]
     return found
 
 
@@ -83,6 +84,11 @@ def judge(told: Mapping[str, Any]) -> dict[str, int]:
         firsts.setdefault(touch["buyer"], touch["code"])
     result["adds_by_day"] = _digest(f"{day}/{len(new)}/{sum(new)}" for day, new in days.items())
     result |= _relation_figures(relations)
+    welcomed = [touch for touch in touches if touch["welcomed"]]
+    result["welcomes_by_employee"] = _counted(touch["userid"] for touch in welcomed)
+    result["welcomes_by_code"] = _counted(touch["code"] for touch in welcomed)
+    result["friends_listed_by_day"] = _counted(touch["at"].date() for touch in touches)
+    result["friends_listed_by_employee"] = _counted(touch["userid"] for touch in touches)
     for code in range(CODES):
         result[f"customers_of_code_{code}"] = sum(1 for first in firsts.values() if first == code)
         result[f"adds_of_code_{code}"] = sum(1 for touch in touches if touch["code"] == code)
@@ -153,7 +159,7 @@ def _follow(found: dict[str, Any], buyer: int, story: int | None, first: datetim
 
     def add(userid: str, through: int | None, at: datetime, welcome: bool = True) -> Record:
         found["relations"].append({"buyer": buyer, "userid": userid, "added_at": at, "ended_at": None})
-        found["touches"].append({"buyer": buyer, "code": through, "at": at})
+        found["touches"].append({"buyer": buyer, "code": through, "at": at, "userid": userid, "welcomed": welcome})
         found["welcomes"] += welcome
         relation: Record = found["relations"][-1]
         return relation
@@ -327,6 +333,11 @@ def _grouped(rows: Iterable[Record]) -> dict[int, list[Record]]:
     for row in rows:
         found.setdefault(row["buyer"], []).append(row)
     return found
+
+
+def _counted(things: Iterable[object]) -> int:
+    """How often each is there."""
+    return _digest(f"{thing}/{count}" for thing, count in Counter(things).items())
 
 
 def _digest(lines: Iterable[str]) -> int:
