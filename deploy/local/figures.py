@@ -81,16 +81,10 @@ async def _channels(client: Client, codes: Codes) -> dict[str, int]:
     return found
 
 
-async def _adds_by_day(client: Client) -> int:
-    """Adds and new customers of each day that has any, over as long as the log is."""
-    rows = await _report(client, "adds", "DIMENSION_DAY")
-    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
-
-
 async def _sales(client: Client) -> dict[str, int]:
     """Orders, money and refunds of each day and of each employee, over as long as the log is."""
     found = {}
-    for name, by in (("sales_by_day", "DIMENSION_DAY"), ("sales_by_staff", "DIMENSION_STAFF")):
+    for name, by in (("sales_by_day", "DAY"), ("sales_by_staff", "STAFF")):
         sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for row in await _report(client, "sales", by):
             of_key = int(row["paidOrders"]), _fen(row["gmvPaid"]), _fen(row["refunded"])
@@ -101,26 +95,10 @@ async def _sales(client: Client) -> dict[str, int]:
     return found
 
 
-async def _report(client: Client, report: str, by: str) -> list[dict[str, Any]]:
-    """The rows of a report over the last two of its longest periods."""
-    rows: list[dict[str, Any]] = []
-    last = datetime.now(SHANGHAI).date()
-    for _ in range(2):
-        first = last - timedelta(days=REPORT_DAYS - 1)
-        answer = await client.get(
-            f"/api/v1/reports/{report}", by=by, firstDay=first.isoformat(), lastDay=last.isoformat()
-        )
-        rows += answer["rows"]
-        last = first - timedelta(days=1)
-    return rows
-    rows = [row async for report in _reports(client, "adds", "DAY") for row in report]
-    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
-
-
 async def _relations(client: Client) -> dict[str, int]:
     """Friends won and lost, of each day and of each employee over as long as the log is."""
     changes = ("began", "ended", "endedByCustomer", "readded")
-    days = [row async for report in _reports(client, "relations", "DAY") for row in report]
+    days = await _report(client, "relations", "DAY")
     staff: dict[str, list[int]] = {}
     # Newest first: whoever lives at the end of the newest report lives now.
     async for report in _reports(client, "relations", "STAFF"):
@@ -149,16 +127,9 @@ async def _reports(client: Client, name: str, by: str) -> AsyncIterator[list[dic
         last = first - timedelta(days=1)
 
 
-async def _report(client: Client, noun: str, by: str) -> list[dict[str, Any]]:
+async def _report(client: Client, name: str, by: str) -> list[dict[str, Any]]:
     """Rows over as long as the log is; a key other than a day may come twice."""
-    rows: list[dict[str, Any]] = []
-    last = datetime.now(SHANGHAI).date()
-    for _ in range(2):
-        first = last - timedelta(days=REPORT_DAYS - 1)
-        days = {"firstDay": first.isoformat(), "lastDay": last.isoformat()}
-        rows += (await client.get(f"/api/v1/reports/{noun}", by=f"DIMENSION_{by}", **days))["rows"]
-        last = first - timedelta(days=1)
-    return rows
+    return [row async for report in _reports(client, name, by) for row in report]
 
 
 async def _adds_by_day(client: Client) -> int:
