@@ -54,7 +54,12 @@ async def test_each_figure_equals_the_apis_in_the_period_of_the_address(sit: Sit
     await expect(desk.page.locator("[data-change=添加次数]")).to_contain_text("前期 0")
     await expect(desk.page.locator("[data-change=添加次数]")).not_to_contain_text("%")
     sales = await report(admin, "sales", first, last)
+    relations = (await report(admin, "relations", first, last))["total"]
     for name, value in {
+        "好友关系": count(relations["living"]),
+        "流失": count(relations["ended"]),
+        "已发欢迎语": count((await report(admin, "welcomes", first, last))["total"]["sent"]),
+        "提醒": count((await report(admin, "alerts", first, last))["total"]["raised"]),
         "成交额": money(sales["total"]["gmvPaid"]),
         "净成交额": money(sales["total"]["net"]),
         "退款": money(sales["total"]["refunded"]),
