@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,7 +54,12 @@ async def test_each_figure_equals_the_apis_in_the_period_of_the_address(sit: Sit
     await expect(desk.page.locator("[data-change=添加次数]")).to_contain_text("前期 0")
     await expect(desk.page.locator("[data-change=添加次数]")).not_to_contain_text("%")
     sales = await report(admin, "sales", first, last)
+    relations = (await report(admin, "relations", first, last))["total"]
     for name, value in {
+        "好友关系": count(relations["living"]),
+        "流失": count(relations["ended"]),
+        "已发欢迎语": count((await report(admin, "welcomes", first, last))["total"]["sent"]),
+        "提醒": count((await report(admin, "alerts", first, last))["total"]["raised"]),
         "成交额": money(sales["total"]["gmvPaid"]),
         "净成交额": money(sales["total"]["net"]),
         "退款": money(sales["total"]["refunded"]),
@@ -126,7 +132,7 @@ async def test_an_add_and_an_order_appear_without_a_reload(sit: Sit, admin: Clie
     await expect(desk.page.locator("[data-state=live]")).to_be_visible()
     shown = await figure(desk, "添加次数").inner_text()
     # guide_000 is the employee of the tests, and of the manager's department.
-    friend = await befriended(admin, f"browser overview {role}", "guide_000")
+    friend = await befriended(admin, f"browser overview {role} {token_hex(4)}", "guide_000")
     await expect(figure(desk, "添加次数")).not_to_have_text(shown)
     paid = await figure(desk, "成交额").inner_text()
     await admin.sandbox("/sandbox/order", {"external_userid": friend["external_userid"], "yuan": "66.00"})

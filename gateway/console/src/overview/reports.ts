@@ -30,15 +30,16 @@ async function both<Report>(period: Period, read: (of: Period) => Promise<Report
 
 /** Everything that the overview shows of a period; of the corp as it is now, only what the role may ask for. */
 export async function readReports(period: Period, currency: string, role: Role | undefined) {
-  const whole = seesCorp(role)
-  const [adds, sales, people, welcomes, alerts] = await Promise.all([
-    both(period, (of) => addsOf(of, 'DIMENSION_DAY')),
-    both(period, (of) => salesOf(of, 'DIMENSION_DAY', currency)),
-    whole ? dataOf(api.GET('/api/v1/figures/people')) : undefined,
-    whole ? dataOf(api.GET('/api/v1/figures/welcomes')) : undefined,
-    whole ? dataOf(api.GET('/api/v1/figures/alerts')) : undefined,
+  const by = 'DIMENSION_DAY'
+  const [adds, sales, relations, welcomes, alerts, people] = await Promise.all([
+    both(period, (of) => addsOf(of, by)),
+    both(period, (of) => salesOf(of, by, currency)),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/relations', asked(of, by)))),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/welcomes', asked(of, by)))),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/alerts', asked(of, by)))),
+    seesCorp(role) ? dataOf(api.GET('/api/v1/figures/people')) : undefined,
   ])
-  return { adds, sales, people, welcomes, alerts }
+  return { adds, sales, relations, welcomes, alerts, people }
 }
 export type Reports = Awaited<ReturnType<typeof readReports>>
 
