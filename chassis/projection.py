@@ -60,5 +60,6 @@ def _is_array(sql_type: str) -> bool:
     return sql_type.endswith("[]")
 
 
-def _literal(numbers: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+def _literal(values: Iterable[object]) -> str:
+    """Of numbers or ids: nothing in them needs to be quoted."""
+    return "{" + ",".join(map(str, values)) + "}"

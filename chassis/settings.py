@@ -49,5 +49,7 @@ class ServiceSettings(Settings):
     ack_wait_seconds: float = Field(default=30, gt=10, validation_alias="BIHUAN_ACK_WAIT_SECONDS")
     # Where files lie: file:///folder, or s3://bucket/prefix with its keys in AWS_* variables. Services may share it.
     blob_url: str = Field(default_factory=_folder, validation_alias="BIHUAN_BLOB_URL")
+    # Where people reach the gateway; empty: nobody has said, so that no page is signed and no message has a link.
+    public_url: str = Field(default="", validation_alias="GATEWAY_PUBLIC_URL")
     # How long it is known which facts were taken. Longer than any stream keeps them, or they would take effect again.
     inbox_days: float = Field(default=8, gt=7, validation_alias="BIHUAN_INBOX_DAYS")

@@ -94,11 +94,13 @@ async def places(connection: Connection, marks: Sequence[Row]) -> set[Place]:
 
 
 async def mark_all(connection: Connection, corp: Corp) -> None:
-    """All days that have adds of the corp, and all that were counted."""
+    """All days that have adds of the corp, and all that were counted: one mark for each, at its noon."""
     await connection.execute(
         """
         insert into add_day_marks (corp_id, channel_id, userid, added_at)
-        select distinct corp_id, channel_id, userid, date_trunc('hour', added_at)
+        select
+            corp_id, channel_id, userid,
+            (date_trunc('day', added_at at time zone $2) + interval '12 hours') at time zone $2
         from touches
         where corp_id = $1
         union

@@ -9,15 +9,22 @@ from chassis.pool import Connection
 
 
 async def wanted_staff(
-    connection: Connection, corp_id: str, *, confined_to: str | None, userid: str, department_id: int | None
+    connection: Connection,
+    corp_id: str,
+    *,
+    confined_to: str | None,
+    userid: str,
+    department_id: int | None,
+    table: str = "staff_places",
 ) -> set[str] | None:
-    """The userids; None for everybody, those who are no members any more included."""
+    """The userids; None for everybody, those who are no members any more included. `table` has the columns of
+    `staff_places`."""
     sets = []
     if confined_to is not None:
         rows = await connection.fetch(
             f"""
             select distinct v.userid
-            from {visible_staff("staff_places", "$1::text", "$2::text")} as v (userid)
+            from {visible_staff(table, "$1::text", "$2::text")} as v (userid)
             """,
             corp_id,
             confined_to,
@@ -25,9 +32,9 @@ async def wanted_staff(
         sets.append({row["userid"] for row in rows})
     if department_id is not None:
         rows = await connection.fetch(
-            """
+            f"""
             select userid
-            from staff_places
+            from {table}
             where corp_id = $1 and within_department_ids && array[$2::bigint]
             """,
             corp_id,
@@ -39,12 +46,14 @@ async def wanted_staff(
     return set.intersection(*sets) if sets else None
 
 
-async def departments_of(connection: Connection, corp_id: str, userids: Sequence[str]) -> Mapping[str, Sequence[int]]:
+async def departments_of(
+    connection: Connection, corp_id: str, userids: Sequence[str], table: str = "staff_places"
+) -> Mapping[str, Sequence[int]]:
     """Userid → the departments that they are in, those above included."""
     rows = await connection.fetch(
-        """
+        f"""
         select userid, within_department_ids
-        from staff_places
+        from {table}
         where corp_id = $1 and userid = any($2)
         """,
         corp_id,

@@ -84,6 +84,8 @@ async def mark_all(connection: Connection, corp: Corp) -> None:
             where corp_id = $1
         ) sales
         group by 1, 2, 3, 4, 5, 6
+        -- Those that are taken together read few days.
+        order by 6
         """,
         corp.corp_id,
         corp.timezone,

@@ -150,11 +150,9 @@ begin
     return null;
 end $$;
 
-create trigger attributions_inserted after insert on attributions
-referencing new table as fresh for each statement execute function mark_inserted_attributions();
-
-create trigger attributions_updated after update on attributions
-referencing old table as stale new table as fresh for each statement execute function mark_updated_attributions();
+-- In the order in which writers lock these tables.
+create trigger orders_updated after update on orders
+referencing old table as stale new table as fresh for each statement execute function mark_updated_orders();
 
 create trigger refunds_inserted after insert on refunds
 referencing new table as fresh for each statement execute function mark_inserted_refunds();
@@ -162,5 +160,8 @@ referencing new table as fresh for each statement execute function mark_inserted
 create trigger refunds_updated after update on refunds
 referencing old table as stale new table as fresh for each statement execute function mark_updated_refunds();
 
-create trigger orders_updated after update on orders
-referencing old table as stale new table as fresh for each statement execute function mark_updated_orders();
+create trigger attributions_inserted after insert on attributions
+referencing new table as fresh for each statement execute function mark_inserted_attributions();
+
+create trigger attributions_updated after update on attributions
+referencing old table as stale new table as fresh for each statement execute function mark_updated_attributions();

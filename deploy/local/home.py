@@ -42,6 +42,10 @@ class Ports:
         return self.base + 10
 
     @property
+    def chat(self) -> int:
+        return self.base + 15
+
+    @property
     def postgres(self) -> int:
         return self.base + 1
 

@@ -137,6 +137,7 @@ def _text(name: str, value: int | None) -> str:
 def _invite(console: Console, suite: Suite, client: Client) -> None:
     token = client.token
     console.print(f"\n[bold]Open this      {suite.gateway}/console/[/bold]")
+    console.print(f"In WeCom       {suite.chat}/  (the sandbox's chat window, with the sidebar and the workbench)")
     console.print(f"REST and docs  {suite.gateway}/api/docs\nSandbox        {suite.sandbox}/sandbox/deliveries\n")
     console.print(
         "Three lines worth trying, the first one in a second terminal (it follows every employee's alerts):\n"

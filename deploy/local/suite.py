@@ -50,6 +50,8 @@ class Suite:
         self.gateways = [f"http://127.0.0.1:{ports.replica(n).gateway}" for n in range(replicas)]
         self.gateway = self.gateways[0]
         self.sandbox = f"http://127.0.0.1:{ports.sandbox}"
+        # WeCom's client, as the sandbox plays it.
+        self.chat = f"http://127.0.0.1:{ports.chat}"
         self._members = members
         self._replicas = replicas
         self.report = report
@@ -98,7 +100,14 @@ class Suite:
         process, replica = _split(name)
         arguments = [sys.executable, "-m", f"deploy.{process}" if process == "sandbox" else process]
         if process == "sandbox":
-            arguments += ["--port", str(self.ports.sandbox), "--gateway", *self.gateways]
+            arguments += [
+                "--chat-port",
+                str(self.ports.chat),
+                "--port",
+                str(self.ports.sandbox),
+                "--gateway",
+                *self.gateways,
+            ]
             arguments += ["--corps", str(self.home.corps_file), "--members", str(self._members)]
             arguments += ["--memory", str(self.home.path / "sandbox.json")]
         self._processes[name] = subprocess.Popen(

@@ -15,6 +15,7 @@ from deploy.sandbox import address_book, contacts, hostile, messages
 from deploy.sandbox.errors import WeComRefusal
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.quota import Quota
+from deploy.sandbox.tickets import Tickets
 from deploy.sandbox.world import App, Corp, World
 
 CALLS_KEPT = 200_000
@@ -29,7 +30,7 @@ EMPTY = {
 
 
 class Api:
-    def __init__(self, world: World, faults: Faults) -> None:
+    def __init__(self, world: World, faults: Faults, tickets: Tickets) -> None:
         self._world = world
         self._faults = faults
         self._quota = Quota(faults)
@@ -39,6 +40,8 @@ class Api:
             "user/simplelist": address_book.members_of,
             "user/list_id": address_book.member_ids,
             "user/get": address_book.member,
+            "get_jsapi_ticket": tickets.jsapi,
+            "ticket/get": tickets.agent,
             "auth/getuserinfo": address_book.who_signed_in,
             "externalcontact/get_follow_user_list": address_book.members_with_contacts,
             "externalcontact/add_contact_way": contacts.add_contact_way,

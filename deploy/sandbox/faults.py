@@ -29,6 +29,9 @@ class Faults:
     rival_wins: float = 0.0
     no_code: float = 0.0
     quiet_return: float = 0.0
+    # JS-SDK tickets: given out wrong, over before their time.
+    wrong_ticket: float = 0.0
+    ticket_expiry: float = 0.0
     # Settings, not rates.
     seed: int = 1
     delay_seconds: float = 1.0
@@ -40,6 +43,8 @@ class Faults:
     hour_block_seconds: float = 3600.0
     calls_at_once: int = 40
     former_userid_seconds: float = 60.0
+    app_tickets_per_hour: int = 100
+    corp_tickets_per_hour: int = 400
     random: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def change(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +70,7 @@ class Faults:
 SETTINGS = frozenset(
     (
         "seed", "delay_seconds", "slow_seconds", "attempts", "calls_per_minute", "calls_per_hour",
-        "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds",
+        "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds", "app_tickets_per_hour",
+        "corp_tickets_per_hour",
     )
 )  # fmt: skip

@@ -113,10 +113,10 @@ def alert_of(row: Row, customer_name: str | None, channels_called: Mapping[str, 
     """
     if row["details"] is None:
         paid = OrderPaid(row["mall_id"], row["order_id"], row["amount_fen"], "CNY")
-        return domain.Alert(row["alert_id"], customer_name, paid, "THANK")
+        return domain.Alert(row["alert_id"], customer_name, paid, "THANK", contact_id=row["contact_id"])
     details = domain.from_json(row["kind"], json.loads(row["details"]))
     channel = channels_called.get(details.channel_id) if isinstance(details, FriendAdded) else None
-    return domain.Alert(row["alert_id"], customer_name, details, row["next_step"], channel)
+    return domain.Alert(row["alert_id"], customer_name, details, row["next_step"], channel, row["contact_id"])
 
 
 def zone_of(corps: Corps, corp_id: str) -> ZoneInfo:
@@ -125,9 +125,12 @@ def zone_of(corps: Corps, corp_id: str) -> ZoneInfo:
 
 
 class AlertMessages:
-    def __init__(self, outbox: Outbox, messenger: Messenger, sealer: Sealer, corps: Corps, gather: timedelta) -> None:
+    def __init__(
+        self, outbox: Outbox, messenger: Messenger, sealer: Sealer, corps: Corps, gather: timedelta, site: str = ""
+    ) -> None:
+        """`site`: where our pages are; messages link there."""
         self._outbox, self._messenger, self._sealer, self._corps = outbox, messenger, sealer, corps
-        self._gather = gather
+        self._gather, self._site = gather, site.rstrip("/")
 
     async def perform(self, claim: scheduled.Claim) -> None:
         """Sends one message to the employee `claim.key`; after a crash the same words again."""
@@ -177,7 +180,7 @@ class AlertMessages:
         named = {one: self._sealer.open(corp_id, name) for one, name in sealed.items()}
         called = await channel_names(tx.connection, corp_id, rows)
         alerts = [alert_of(row, named.get(row["contact_id"]), called) for row in rows]
-        content, inside = domain.compose(alerts, zone_of(self._corps, corp_id))
+        content, inside = domain.compose(alerts, zone_of(self._corps, corp_id), self._site)
         message_id = str(uuid7())
         await db.begin_message(
             tx.connection,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from chassis.kernel.totals import LIMIT
 from chassis.pool import Connection, Row
 
 
@@ -18,70 +20,117 @@ class Wanted:
     userids: Sequence[str] | None
     since: datetime | None
     until: datetime | None
-    # The last alert of the page before.
-    before_at: datetime | None
-    before_id: str
-    limit: int
-    undelivered: bool = False
+    # Of the table.
+    statuses: Sequence[str] | None = None
+    contact_id: str | None = None
 
 
-def _newest(groups: str, is_theirs: str, statuses: str) -> str:
-    """SQL: a page of each group of alerts, and of all those the newest. `groups` lists them; `is_theirs` tells
-    whether an alert is in one, `statuses` whether its status is wanted."""
-    return f"""
-        with newest as (
-            select page.*
-            from {groups}
-            cross join lateral (
-                select *
-                from alerts
-                where corp_id = $1
-                  and {is_theirs}
-                  and {statuses}
-                  and (at, alert_id) < (coalesce($3::timestamptz, 'infinity'), $4)
-                  and at >= coalesce($5::timestamptz, '-infinity')
-                  and at < coalesce($6::timestamptz, 'infinity')
-                order by at desc, alert_id desc
-                limit $7
-            ) page
-            order by at desc, alert_id desc
-            limit $7
-        )
-        select newest.*, c.sealed_name, m.errcode
-        from newest
-        left join app_messages m on (m.corp_id, m.message_id) = (newest.corp_id, newest.message_id)
-        left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
-        order by newest.at desc, newest.alert_id desc
-    """
-
-
-# Each kind is a group; of some members' alerts, each kind of each recipient.
-_CORP = ("unnest($2::text[]) as wanted (kind)", "kind = wanted.kind")
-_STAFF = (
-    "unnest($8::text[]) as whose (userid) cross join unnest($2::text[]) as wanted (kind)",
-    "userid = whose.userid and kind = wanted.kind",
-)
-OF_CORP, OF_STAFF = _newest(*_CORP, "true"), _newest(*_STAFF, "true")
-# As the indexes of those say it.
-_UNDELIVERED = "status in ('REFUSED', 'EXPIRED')"
-UNDELIVERED_OF_CORP, UNDELIVERED_OF_STAFF = _newest(*_CORP, _UNDELIVERED), _newest(*_STAFF, _UNDELIVERED)
-
-
-async def newest(connection: Connection, corp_id: str, wanted: Wanted) -> Sequence[Row]:
-    """Alerts, newest first, each with its customer's sealed name."""
-    arguments = (
-        corp_id,
-        list(wanted.kinds),
-        wanted.before_at,
-        wanted.before_id,
-        wanted.since,
-        wanted.until,
-        wanted.limit,
+# Each is walked for a page of its own: each kind, of some members' alerts each kind of each recipient, each status.
+CORP = """
+    (select kind from unnest($2::text[]) as k (kind)) g
+    cross join lateral (
+        select *
+        from alerts a
+        where a.corp_id = $1 and a.kind = g.kind
+"""
+STAFF = """
+    (select userid, kind from unnest($3::text[]) as u (userid) cross join unnest($2::text[]) as k (kind)) g
+    cross join lateral (
+        select *
+        from alerts a
+        where a.corp_id = $1 and a.userid = g.userid and a.kind = g.kind
+"""
+CORP_STATUS = """
+    (select kind, status from unnest($2::text[]) as k (kind) cross join unnest($4::text[]) as s (status)) g
+    cross join lateral (
+        select *
+        from alerts a
+        where a.corp_id = $1 and a.status = g.status and a.kind = g.kind
+"""
+STAFF_STATUS = """
+    (
+        select userid, kind, status
+        from unnest($3::text[]) as u (userid)
+        cross join unnest($2::text[]) as k (kind)
+        cross join unnest($4::text[]) as s (status)
+    ) g
+    cross join lateral (
+        select *
+        from alerts a
+        where a.corp_id = $1 and a.userid = g.userid and a.status = g.status and a.kind = g.kind
+"""
+# One contact's are few, whoever was told and what became of it.
+CONTACT = """
+    (select) g
+    cross join lateral (
+        select *
+        from alerts a
+        where a.corp_id = $1
+          and a.contact_id = $5::uuid
+          and a.kind = any($2::text[])
+          and ($3::text[] is null or a.userid = any($3))
+          and ($4::text[] is null or a.status = any($4))
+"""
+# Behind each of the above. The first line says the types of the parameters that it may leave out.
+REST = """
+          and num_nulls($3::text[], $4::text[], $5::uuid) is not null
+          and a.at >= coalesce($6::timestamptz, '-infinity')
+          and a.at < coalesce($7::timestamptz, 'infinity')
+          and (a.at, a.alert_id) < (coalesce($8::timestamptz, 'infinity'), $9::text)
+        order by a.at desc, a.alert_id desc
+        limit $10
+    ) page
+"""
+PAGE = """
+    with newest as (
+        select page.*
+        from {}
+        order by page.at desc, page.alert_id desc
+        limit $10
     )
-    if wanted.userids is None:
-        query = UNDELIVERED_OF_CORP if wanted.undelivered else OF_CORP
-        rows: Sequence[Row] = await connection.fetch(query, *arguments)
-    else:
-        query = UNDELIVERED_OF_STAFF if wanted.undelivered else OF_STAFF
-        rows = await connection.fetch(query, *arguments, sorted(wanted.userids))
+    select newest.*, c.sealed_name, m.errcode
+    from newest
+    left join app_messages m on (m.corp_id, m.message_id) = (newest.corp_id, newest.message_id)
+    left join contacts c on (c.corp_id, c.contact_id) = (newest.corp_id, newest.contact_id)
+    order by newest.at desc, newest.alert_id desc
+"""
+COUNT = """
+    select count(*)
+    from (
+        select
+        from {}
+        limit $10
+    ) bounded
+"""
+
+
+async def newest(
+    connection: Connection, corp_id: str, wanted: Wanted, before_at: datetime | None, before_id: str, limit: int
+) -> Sequence[Row]:
+    """Alerts, newest first, each with its customer's sealed name. `before`: the last alert of the page before."""
+    query = PAGE.format(walk(wanted))
+    rows: Sequence[Row] = await connection.fetch(query, *arguments(corp_id, wanted, before_at, before_id, limit))
     return rows
+
+
+async def count(connection: Connection, corp_id: str, wanted: Wanted) -> int:
+    """How many there are, counted to totals.LIMIT."""
+    query = COUNT.format(walk(wanted))
+    counted: int = await connection.fetchval(query, *arguments(corp_id, wanted, None, "", LIMIT))
+    return counted
+
+
+def walk(wanted: Wanted) -> str:
+    """SQL: what is read where it is asked for this."""
+    if wanted.contact_id is not None:
+        return CONTACT + REST
+    if wanted.statuses is not None:
+        return (CORP_STATUS if wanted.userids is None else STAFF_STATUS) + REST
+    return (CORP if wanted.userids is None else STAFF) + REST
+
+
+def arguments(corp_id: str, wanted: Wanted, before_at: datetime | None, before_id: str, limit: int) -> tuple[Any, ...]:
+    userids = None if wanted.userids is None else sorted(wanted.userids)
+    statuses = None if wanted.statuses is None else list(wanted.statuses)
+    whose = (corp_id, list(wanted.kinds), userids, statuses, wanted.contact_id)
+    return (*whose, wanted.since, wanted.until, before_at, before_id, limit)

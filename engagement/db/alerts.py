@@ -139,8 +139,10 @@ async def end_message(connection: Connection, corp_id: str, message_id: str, del
     )
 
 
-async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Sequence[Row]:
-    """Counts by kind."""
+async def figures(
+    connection: Connection, corp_id: str, as_of: datetime | None, userids: Sequence[str] | None
+) -> Sequence[Row]:
+    """Counts by kind. `userids`: of alerts to these alone; None: to anybody."""
     rows: Sequence[Row] = await connection.fetch(
         """
         select
@@ -152,24 +154,37 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
             count(*) filter (where status in ('OPEN', 'WAITING')) as open,
             count(*) filter (where status = 'LISTED') as listed
         from alerts
-        where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)
+        where corp_id = $1
+          and ($2::timestamptz is null or arrived_at <= $2)
+          and ($3::text[] is null or userid = any($3))
         group by kind
         order by kind
         """,
         corp_id,
         as_of,
+        userids,
     )
     return rows
 
 
-async def messages_sent(connection: Connection, corp_id: str, as_of: datetime | None) -> int:
+async def messages_sent(
+    connection: Connection, corp_id: str, as_of: datetime | None, userids: Sequence[str] | None
+) -> int:
+    """`userids`: to these alone, whatever they were called when it was sent; None: to anybody."""
     count: int = await connection.fetchval(
         """
         select count(*)
-        from app_messages
-        where corp_id = $1 and status = 'SENT' and ($2::timestamptz is null or attempted_at <= $2)
+        from app_messages m
+        where m.corp_id = $1
+          and m.status = 'SENT'
+          and ($2::timestamptz is null or m.attempted_at <= $2)
+          and (
+              $3::text[] is null
+              or m.message_id in (select a.message_id from alerts a where a.corp_id = $1 and a.userid = any($3))
+          )
         """,
         corp_id,
         as_of,
+        userids,
     )
     return count

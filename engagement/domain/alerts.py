@@ -71,6 +71,8 @@ class Alert:
     next_step: str
     # Of the channel that a friend came through; None while it is not known.
     channel_name: str | None = None
+    # identifier_id of the external_userid.
+    contact_id: str = ""
 
 
 def to_json(details: Details) -> dict[str, Any]:
@@ -106,13 +108,28 @@ def sentence(alert: Alert, zone: tzinfo) -> str:
     return f"{said}，{advice}" if advice else said
 
 
-def compose(alerts: Sequence[Alert], zone: tzinfo) -> tuple[str, int]:
-    """The message and how many of the alerts are inside, oldest first; at least one. Each line ends in its id."""
-    lines = [f"{sentence(alert, zone)} · {alert.alert_id}" for alert in alerts]
+def compose(alerts: Sequence[Alert], zone: tzinfo, site: str = "") -> tuple[str, int]:
+    """The message and how many of the alerts are inside, oldest first; at least one. Each line ends in its id.
+
+    `site`: where our pages are. Each alert has a link to its customer where all of them fit, and otherwise the message
+    one to the workbench: links never push alerts out. Without `site` there are none.
+    """
+    said = [_plain(sentence(alert, zone)) for alert in alerts]
+    lines = [f"{one} · {alert.alert_id}" for one, alert in zip(said, alerts, strict=True)]
+    workbench = f" {_link(f'{site}/console/phone', '打开工作台')}" if site else ""
     fitting = len(lines)
-    while fitting > 1 and len(_message(alerts, lines[:fitting]).encode()) > MOST_BYTES:
+    while fitting > 1 and not _fits(_message(alerts, lines[:fitting], workbench)):
         fitting -= 1
-    return _message(alerts, lines[:fitting]), fitting
+    if site:
+        linked = [
+            f"{one} {_link(f'{site}/console/phone/contacts/{alert.contact_id}', '查看客户')} · {alert.alert_id}"
+            for one, alert in zip(said[:fitting], alerts, strict=False)
+        ]
+        content = _message(alerts, linked, "")
+        if _fits(content):
+            return content, fitting
+    content = _message(alerts, lines[:fitting], workbench)
+    return (content if _fits(content) else _message(alerts, lines[:fitting], "")), fitting
 
 
 def money(amount: int, currency: str) -> str:
@@ -121,10 +138,23 @@ def money(amount: int, currency: str) -> str:
     return f"¥{digits}" if currency in ("CNY", "") else f"{digits} {currency}"
 
 
-def _message(alerts: Sequence[Alert], lines: Sequence[str]) -> str:
+def _plain(text: str) -> str:
+    """WeCom makes links of <a>: a customer's name must not."""
+    return text.replace("<", "＜").replace(">", "＞")
+
+
+def _link(address: str, text: str) -> str:
+    return f'<a href="{address}">{text}</a>'
+
+
+def _fits(content: str) -> bool:
+    return len(content.encode()) <= MOST_BYTES
+
+
+def _message(alerts: Sequence[Alert], lines: Sequence[str], behind_head: str) -> str:
     only_payments = all(isinstance(alert.details, OrderPaid) for alert in alerts[: len(lines)])
     if len(lines) == 1:
         head = "您的客户刚刚付款" if only_payments else "您的客户有新动态"
     else:
         head = f"您有 {len(lines)} 笔客户付款" if only_payments else f"您有 {len(lines)} 条客户动态"
-    return head + "\n\n" + "\n\n".join(lines)
+    return head + behind_head + "\n\n" + "\n\n".join(lines)

@@ -9,8 +9,10 @@ from bihuan.engagement.v1 import alert_service_pb2_grpc as grpc_pb
 from bihuan.staff.v1.facts_pb2 import Importance, NextStep
 
 from chassis import paging
+from chassis.errors import Invalid
 from chassis.kernel.caller import caller, masked
 from chassis.kernel.corps import Corps
+from chassis.kernel.totals import total
 from chassis.moments import as_of, stamp
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
@@ -29,6 +31,7 @@ from engagement.domain.alerts import (
 )
 from engagement.rpc.lists import period, shown_members
 
+UNDELIVERED = ("EXPIRED", "REFUSED")
 COUNTS = ("raised", "delivered", "refused", "expired", "open")
 
 
@@ -41,34 +44,33 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
         page = paging.page(request.page_size, request.page_token)
         before_at, before_id, _ = paging.position(page.after) if page.after else (None, "", "")
         since, until = period(request)
+        kinds, statuses = _kinds(request), _statuses(request)
+        contact_id = paging.uuid(request.contact_id, "contactId") if request.contact_id else None
         async with self._pool.acquire() as connection:
-            userids = await shown_members(connection, me, request.userid)
-            rows = await alert_lists.newest(
-                connection,
-                me.corp_id,
-                alert_lists.Wanted(
-                    kinds=[pb.AlertKind.Name(request.kind)] if request.kind else sorted(KINDS.values()),
-                    userids=userids,
-                    since=since,
-                    until=until,
-                    before_at=before_at,
-                    before_id=before_id,
-                    limit=page.size,
-                    undelivered=request.undelivered,
-                ),
+            wanted = alert_lists.Wanted(
+                kinds=kinds,
+                userids=await shown_members(connection, me, request.userid),
+                since=since,
+                until=until,
+                statuses=statuses,
+                contact_id=contact_id,
             )
+            rows = await alert_lists.newest(connection, me.corp_id, wanted, before_at, before_id, page.size)
+            counted = await alert_lists.count(connection, me.corp_id, wanted) if request.with_total else None
             called = await channel_names(connection, me.corp_id, rows)
         return pb.ListAlertsResponse(
             alerts=[self._alert(row, called, names=me.sees_names) for row in rows],
             next_page_token=page.next_token([json.dumps([row["at"].isoformat(), row["alert_id"], ""]) for row in rows]),
+            total=None if counted is None else total(counted),
         )
 
     async def GetAlertFigures(self, request: pb.GetAlertFiguresRequest, context: Any) -> pb.GetAlertFiguresResponse:
-        moment, corp_id = as_of(request), caller().corp_id
+        moment, me, known = as_of(request), caller(), KINDS.values()
         async with self._pool.acquire() as connection:
-            known = KINDS.values()
-            rows = [row for row in await db.figures(connection, corp_id, moment) if row["kind"] in known]
-            messages = await db.messages_sent(connection, corp_id, moment)
+            userids = await shown_members(connection, me, "")
+            rows = await db.figures(connection, me.corp_id, moment, userids)
+            messages = await db.messages_sent(connection, me.corp_id, moment, userids)
+        rows = [row for row in rows if row["kind"] in known]
         paid = next((row for row in rows if row["kind"] == KINDS[OrderPaid]), None)
         return pb.GetAlertFiguresResponse(
             **({name: paid[name] for name in COUNTS} if paid else {}),
@@ -102,6 +104,27 @@ class AlertServicer(grpc_pb.AlertServiceServicer):
             errcode=row["errcode"] or 0,
             **_details(alert.details),
         )
+
+
+def _kinds(request: pb.ListAlertsRequest) -> list[str]:
+    """Raises Invalid for a kind that this release does not know."""
+    if not request.kind:
+        return sorted(KINDS.values())
+    if request.kind not in pb.AlertKind.values():
+        raise Invalid("KIND_UNKNOWN", field="kind", expected=", ".join(sorted(KINDS.values())))
+    return [pb.AlertKind.Name(request.kind)]
+
+
+def _statuses(request: pb.ListAlertsRequest) -> list[str] | None:
+    """Those of the table; None: any. Raises Invalid for one that there is not, or that contradicts `undelivered`."""
+    if not request.status:
+        return list(UNDELIVERED) if request.undelivered else None
+    if request.status not in pb.AlertStatus.values():
+        raise Invalid("STATUS_UNKNOWN", field="status", expected=", ".join(pb.AlertStatus.keys()[1:]))
+    name = pb.AlertStatus.Name(request.status).removeprefix("ALERT_STATUS_")
+    if request.undelivered and name not in UNDELIVERED:
+        raise Invalid("FIELDS_CONTRADICT", field="status", expected=f"{' or '.join(UNDELIVERED)} with undelivered")
+    return [name, "WAITING"] if name == "OPEN" else [name]
 
 
 def _details(details: Details) -> dict[str, Any]:

@@ -19,7 +19,9 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import relations
+from identity.app.changes import tell_customers
 from identity.app.customers import Observation, observe
+from identity.app.names import NamePrefixes
 from identity.db import contacts as db
 from identity.db import relations as relations_db
 from identity.domain.contacts import Contact, Follow, read
@@ -65,6 +67,7 @@ class ContactReads:
 
     def __init__(self, outbox: Outbox, book: ContactBook, sealer: Sealer, identifiers: Identifiers) -> None:
         self._outbox, self._book, self._sealer, self._identifiers = outbox, book, sealer, identifiers
+        self._names = NamePrefixes(identifiers)
 
     async def prepare(self, claims: Sequence[scheduled.Claim]) -> list[Reading]:
         async with self._outbox.pool.acquire() as connection:
@@ -100,6 +103,7 @@ class ContactReads:
                 firsts[key] = min(firsts.get(key, add.event.at), add.event.at)
             await observe(tx, [self._observation(item, firsts) for item in found], "externalcontact/get")
             await self._save(tx, found)
+            await tell_customers(tx, [(item.claim.corp_id, item.claim.key) for item in found])
             await scheduled.finish(
                 tx.connection, KIND, [(item.claim, item.failure or "read") for item in outcomes if not item.again]
             )
@@ -113,11 +117,14 @@ class ContactReads:
         rows = []
         for item in found:
             fact = self._fact(item)
+            assert item.contact is not None
             rows.append(
                 {
                     "corp_id": item.claim.corp_id,
                     "contact_id": item.claim.key,
                     "sealed_name": fact.sealed_name,
+                    "name_prefix_ids": self._names.of(item.claim.corp_id, item.contact.name),
+                    "prefixed_version": fact.version,
                     "version": fact.version,
                 }
             )

@@ -17,6 +17,7 @@ from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import facts
+from identity.app.names import NamePrefixes
 from identity.db import access, departments
 from identity.db import staff as db
 from identity.domain.departments import managed, within
@@ -59,6 +60,7 @@ class Staff:
     ) -> None:
         self._outbox, self._book, self._every = outbox, book, every
         self._sealer, self._identifiers = sealer, identifiers
+        self._names = NamePrefixes(identifiers)
 
     async def schedule(self, corp_ids: Iterable[str]) -> None:
         """At start: every corp now. One row per corp, so that replicas do it once."""
@@ -160,15 +162,17 @@ class Staff:
             }
             if member is None:
                 assert row is not None
-                told |= {key: row[key] for key in ("sealed_name", "department_ids", "within_department_ids")}
+                told |= {key: row[key] for key in (*db.NAMED, "department_ids", "within_department_ids")}
                 told |= {"active": False, "fingerprint": "", "managed_department_ids": []}
             else:
                 own = sorted(set(member.department_ids))
                 fingerprint = self._identifiers.id_of(corp_id, "member", json.dumps([userid, member.name, own]))
-                told |= {
-                    "sealed_name": row["sealed_name"]
+                told |= (
+                    {key: row[key] for key in db.NAMED}
                     if row is not None and row["fingerprint"] == fingerprint
-                    else self._sealer.seal(corp_id, member.name),
+                    else self._named(corp_id, member.name, told["version"])
+                )
+                told |= {
                     "fingerprint": fingerprint,
                     "department_ids": own,
                     "active": True,
@@ -180,10 +184,22 @@ class Staff:
         await state(tx, corp_id, rows)
         return len(rows)
 
+    def _named(self, corp_id: str, name: str, version: int) -> dict[str, Any]:
+        return {
+            "sealed_name": self._sealer.seal(corp_id, name),
+            "name_prefix_ids": self._names.of(corp_id, name),
+            "prefixed_version": version,
+        }
+
 
 async def state(tx: Tx, corp_id: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Saves the rows under their next version and states them."""
-    next_rows = [{**row, "version": int(str(row["version"])) + 1} for row in rows]
+    next_rows = []
+    for row in rows:
+        version = int(str(row["version"])) + 1
+        # Prefixes that were of the present name still are.
+        prefixed = version if row["prefixed_version"] == row["version"] else row["prefixed_version"]
+        next_rows.append({**row, "version": version, "prefixed_version": prefixed})
     await db.save(tx.connection, corp_id, next_rows)
     for row in next_rows:
         tx.publish(facts.staff_placed(corp_id, row), corp_id=corp_id)

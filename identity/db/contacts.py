@@ -10,7 +10,12 @@ from chassis.projection import Projection
 Contact = tuple[str, str]  # corp, contact id
 
 # The newest reading of a contact wins.
-CONTACTS = Projection("contacts", {"corp_id": "text", "contact_id": "uuid"}, {"sealed_name": "bytea"})
+CONTACTS = Projection(
+    "contacts",
+    {"corp_id": "text", "contact_id": "uuid"},
+    # The prefixes are of the name of `prefixed_version`: the release before writes names alone.
+    {"sealed_name": "bytea", "name_prefix_ids": "uuid[]", "prefixed_version": "bigint"},
+)
 
 
 async def sealed_ids(connection: Connection, contacts: Sequence[Contact]) -> dict[Contact, bytes]:

@@ -10,87 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 
-# A page begins at the scope's living relations up to this many. With more, going through the customers finds it sooner.
-NARROW = 20_000
-# Behind every customer id.
-LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-
 FOLLOWERS = f"""
 select userid
 from {visible_staff("staff", "$1", "$2")} as visible(userid)
-"""
-
-RELATIONS = """
-select count(*)
-from (
-    select
-    from unnest($2::text[]) as follower(userid)
-    cross join lateral (
-        select
-        from relations r
-        where r.corp_id = $1
-          and r.userid = follower.userid
-          and r.alive
-        offset 0
-    ) followed
-    limit $3
-) few
-"""
-
-ALL = """
-select customer_id
-from customers
-where corp_id = $1
-  and customer_id < $2
-  and merged_into is null
-order by customer_id desc
-limit $3
-"""
-
-# From the members' living relations to their customers, by index at each step: the laterals with their offsets leave
-# the planner no choice, since it cannot guess how few relations there are.
-OF_FEW = """
-select distinct theirs.customer_id
-from unnest($4::text[]) as follower(userid)
-cross join lateral (
-    select contact_id
-    from relations r
-    where r.corp_id = $1
-      and r.userid = follower.userid
-      and r.alive
-    offset 0
-) followed
-cross join lateral (
-    select customer_id
-    from identifiers i
-    where i.corp_id = $1
-      and i.identifier_id = followed.contact_id
-    offset 0
-) theirs
-where theirs.customer_id < $2
-order by theirs.customer_id desc
-limit $3
-"""
-
-# From the newest customer on, asking of each whether one of the members follows them.
-OF_MANY = """
-select c.customer_id
-from customers c
-cross join lateral (
-    select
-    from identifiers i
-    join relations r on (r.corp_id, r.contact_id) = (i.corp_id, i.identifier_id)
-    where i.corp_id = c.corp_id
-      and i.customer_id = c.customer_id
-      and r.userid = any($4)
-      and r.alive
-    limit 1
-) followed
-where c.corp_id = $1
-  and c.customer_id < $2
-  and c.merged_into is null
-order by c.customer_id desc
-limit $3
 """
 
 
@@ -131,29 +53,17 @@ async def followers(connection: Connection, corp_id: str, me: str | None) -> lis
     return sorted({row["userid"] for row in await connection.fetch(FOLLOWERS, corp_id, me)})
 
 
-async def page(
-    connection: Connection, corp_id: str, followers: Sequence[str] | None, before: str | None, limit: int
-) -> list[str]:
-    """Customer ids, newest first."""
-    where = (corp_id, before or LAST, limit)
-    if followers is None:
-        rows = await connection.fetch(ALL, *where)
-    else:
-        relations = await connection.fetchval(RELATIONS, corp_id, followers, NARROW + 1)
-        rows = await connection.fetch(OF_FEW if relations <= NARROW else OF_MANY, *where, followers)
-    return [row["customer_id"] for row in rows]
-
-
-async def of_identifier(connection: Connection, corp_id: str, identifier_id: str) -> list[str]:
-    """The customer whom the identifier names: one or none."""
+async def of_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[str]:
+    """The customers whom the identifiers name, sorted; values that name nobody are left out."""
     rows = await connection.fetch(
         """
-        select customer_id
+        select distinct customer_id
         from identifiers
-        where corp_id = $1 and identifier_id = $2 and customer_id is not null
+        where corp_id = $1 and identifier_id = any($2::uuid[]) and customer_id is not null
+        order by customer_id
         """,
         corp_id,
-        identifier_id,
+        ids,
     )
     return [row["customer_id"] for row in rows]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis.kernel.scope import visible_staff
 from chassis.pool import Connection, Row
 
 # What StaffPlaced says: a difference in one of these is stated.
 STATED = ("fingerprint", "department_ids", "active", "within_department_ids", "managed_department_ids")
-COLUMNS = ("sealed_name", *STATED, "read_at", "version")
+NAMED = ("sealed_name", "name_prefix_ids", "prefixed_version")
+COLUMNS = (*NAMED, *STATED, "read_at", "version")
 
 WITH_ROLE = """
     select s.*, coalesce(r.role, 'FRONTLINE') as role
@@ -45,11 +45,13 @@ async def save(connection: Connection, corp_id: str, rows: Iterable[Mapping[str,
     await connection.executemany(
         """
         insert into staff as s
-            (corp_id, userid, sealed_name, fingerprint, department_ids, active, within_department_ids,
-            managed_department_ids, read_at, version)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            (corp_id, userid, sealed_name, name_prefix_ids, prefixed_version, fingerprint, department_ids, active,
+            within_department_ids, managed_department_ids, read_at, version)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         on conflict (corp_id, userid) do update
         set sealed_name = excluded.sealed_name,
+            name_prefix_ids = excluded.name_prefix_ids,
+            prefixed_version = excluded.prefixed_version,
             fingerprint = excluded.fingerprint,
             department_ids = excluded.department_ids,
             active = excluded.active,
@@ -90,25 +92,6 @@ async def get(connection: Connection, corp_id: str, userids: Sequence[str]) -> S
         """,
         corp_id,
         userids,
-    )
-    return rows
-
-
-async def page(connection: Connection, corp_id: str, own: str | None, after: str, limit: int) -> Sequence[Row]:
-    """With their roles; in the scope of the member `own` only, when given."""
-    rows: Sequence[Row] = await connection.fetch(
-        f"""
-        {WITH_ROLE}
-        where s.corp_id = $1
-          and s.userid > $2
-          and ($3::text is null or s.userid in {visible_staff("staff", "$1", "$3")})
-        order by s.userid
-        limit $4
-        """,
-        corp_id,
-        after,
-        own,
-        limit,
     )
     return rows
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from bihuan.common.v1.list_pb2 import Total
 from bihuan.identity.v1 import customer_service_pb2 as pb
 from bihuan.identity.v1 import customer_service_pb2_grpc as grpc_pb
 
@@ -10,30 +12,53 @@ from chassis import paging
 from chassis.errors import NotFound
 from chassis.kernel.caller import Caller, caller, masked
 from chassis.kernel.identifiers import Identifiers
+from chassis.kernel.staff_filter import wanted_staff
+from chassis.kernel.totals import LIMIT, MOST
 from chassis.moments import stamp
 from chassis.pool import Connection, Pool
 from chassis.sealing import Sealer
+from identity.app.names import NamePrefixes
+from identity.db import customer_pages as pages
 from identity.db import customers as db
 from identity.db import profiles
+from identity.db.customer_pages import Wanted
 from identity.domain.customers import ACCOUNTS
+from identity.rpc import customer_requests
+
+ORDERS: dict[str, type] = {"created_at": datetime}
 
 
 class CustomerServicer(grpc_pb.CustomerServiceServicer):
     def __init__(self, pool: Pool, sealer: Sealer, identifiers: Identifiers) -> None:
         self._pool, self._sealer, self._identifiers = pool, sealer, identifiers
+        self._names = NamePrefixes(identifiers)
 
     async def ListCustomers(self, request: pb.ListCustomersRequest, context: Any) -> pb.ListCustomersResponse:
-        me, page = caller(), paging.page(request.page_size, request.page_token)
-        before = paging.uuid(page.after, "pageToken") if page.after else None
+        me = caller()
+        page = paging.sorted_page(request.page_size, request.page_token, request.order_by, ORDERS)
+        since, until = customer_requests.period(request)
+        userid, department_id = customer_requests.followed_by(request)
+        prefix_id = customer_requests.name_prefix(request, me, self._names)
         async with self._pool.acquire() as connection:
-            followers = await db.followers(connection, me.corp_id, me.confined_to)
-            if request.userid:
-                asked = request.userid.strip().lower()
-                followers = [asked] if followers is None or asked in followers else []
-            ids = await db.page(connection, me.corp_id, followers, before, page.size)
-            found = await profiles.whole(connection, me.corp_id, ids)
-        customers = [self._shown(me, one) for one in found]
-        return pb.ListCustomersResponse(customers=customers, next_page_token=page.next_token(ids))
+            followers = await wanted_staff(
+                connection,
+                me.corp_id,
+                confined_to=me.confined_to,
+                userid=userid,
+                department_id=department_id,
+                table="staff",
+            )
+            wanted = Wanted(me.corp_id, None if followers is None else sorted(followers), prefix_id, since, until)
+            begins = await pages.begin(connection, wanted)
+            places = await pages.page(connection, wanted, begins, page.after, page.size, descending=page.descending)
+            counted, cut = await pages.count(connection, wanted, begins, LIMIT) if request.with_total else (0, False)
+            ids = [customer_id for _, customer_id in places]
+            found = {one.customer_id: one for one in await profiles.whole(connection, me.corp_id, ids)}
+        return pb.ListCustomersResponse(
+            customers=[self._shown(me, found[one]) for one in ids if one in found],
+            next_page_token=page.next_token(places),
+            total=Total(count=min(counted, MOST), at_least=cut or counted > MOST) if request.with_total else None,
+        )
 
     async def GetCustomer(self, request: pb.GetCustomerRequest, context: Any) -> pb.GetCustomerResponse:
         me, asked = caller(), paging.uuid(request.customer_id, "customerId")
@@ -46,14 +71,24 @@ class CustomerServicer(grpc_pb.CustomerServiceServicer):
     async def GetCustomerOfContact(
         self, request: pb.GetCustomerOfContactRequest, context: Any
     ) -> pb.GetCustomerOfContactResponse:
+        name = self._identifiers.name(caller().corp_id, "external_userid", request.external_userid)
+        customer = await self._of_identifier(name.id if name is not None else None, "externalUserid")
+        return pb.GetCustomerOfContactResponse(customer=customer)
+
+    async def GetCustomerOfIdentifier(
+        self, request: pb.GetCustomerOfIdentifierRequest, context: Any
+    ) -> pb.GetCustomerOfIdentifierResponse:
+        customer = await self._of_identifier(paging.uuid(request.identifier_id, "identifierId"), "identifierId")
+        return pb.GetCustomerOfIdentifierResponse(customer=customer)
+
+    async def _of_identifier(self, identifier_id: str | None, field: str) -> pb.Customer:
         me = caller()
-        name = self._identifiers.name(me.corp_id, "external_userid", request.external_userid)
         async with self._pool.acquire() as connection:
-            ids = await db.of_identifier(connection, me.corp_id, name.id) if name is not None else []
+            ids = await db.of_identifiers(connection, me.corp_id, [identifier_id]) if identifier_id is not None else []
             found = await self._in_scope(connection, me, ids)
         if found is None:
-            raise NotFound("CUSTOMER_NOT_FOUND", field="externalUserid")
-        return pb.GetCustomerOfContactResponse(customer=self._shown(me, found))
+            raise NotFound("CUSTOMER_NOT_FOUND", field=field)
+        return self._shown(me, found)
 
     async def _in_scope(self, connection: Connection, me: Caller, ids: Sequence[str]) -> profiles.Customer | None:
         """The customer of one of these ids, whom the caller may see."""

@@ -9,37 +9,66 @@ from bihuan.identity.v1 import staff_service_pb2_grpc as grpc_pb
 from chassis import paging
 from chassis.errors import Invalid, Unavailable
 from chassis.kernel.caller import Caller, caller, masked
+from chassis.kernel.totals import LIMIT, total
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app.gaps import RelationGaps
+from identity.app.names import NamePrefixes
 from identity.app.staff import Staff
-from identity.db import departments
-from identity.db import staff as db
+from identity.db import departments, staff_lists
+from identity.domain.names import MOST_CHARACTERS as MOST_OF_NAME
+from identity.domain.names import folded
+from identity.rpc.customer_requests import department
 
 # A program's role comes with its key.
 GRANTABLE = (Role.ROLE_ADMIN, Role.ROLE_FRONTLINE, Role.ROLE_MANAGER, Role.ROLE_OPERATOR, Role.ROLE_ANALYST)
-MOST_GAPS = 50
+ROLES_EXPECTED = "one of " + ", ".join(Role.Name(role) for role in GRANTABLE)
+ORDERS: dict[str, type] = {"userid": str}
+MOST_GAPS, MOST_CHARACTERS = 50, 64
 
 
 class StaffServicer(grpc_pb.StaffServiceServicer):
-    def __init__(self, pool: Pool, sealer: Sealer, staff: Staff, gaps: RelationGaps) -> None:
+    def __init__(self, pool: Pool, sealer: Sealer, names: NamePrefixes, staff: Staff, gaps: RelationGaps) -> None:
         self._pool, self._sealer, self._staff, self._gaps = pool, sealer, staff, gaps
+        self._names = names
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Any) -> pb.ListStaffResponse:
-        me, page = caller(), paging.page(request.page_size, request.page_token)
+        me = caller()
+        page = paging.sorted_page(
+            request.page_size, request.page_token, request.order_by, ORDERS, "userid", uuid_keys=False
+        )
+        wanted = self._wanted(me, request)
         async with self._pool.acquire() as connection:
-            rows = await db.page(connection, me.corp_id, me.confined_to, page.after, page.size)
+            rows = await staff_lists.page(connection, wanted, page)
+            counted = await staff_lists.count(connection, wanted, LIMIT) if request.with_total else 0
         return pb.ListStaffResponse(
             staff=[self._shown(me, row) for row in rows],
-            next_page_token=page.next_token([row["userid"] for row in rows]),
+            next_page_token=page.next_token([(row["userid"], row["userid"]) for row in rows]),
+            total=total(counted) if request.with_total else None,
+        )
+
+    def _wanted(self, me: Caller, request: pb.ListStaffRequest) -> staff_lists.Wanted:
+        """Raises Invalid."""
+        if request.role and request.role not in GRANTABLE:
+            raise Invalid("ROLE_WRONG", field="role", expected=ROLES_EXPECTED)
+        name = paging.text(request.name, "name", most=MOST_CHARACTERS) if request.name else ""
+        by_name = name and me.sees_names and len(folded(name)) <= MOST_OF_NAME
+        return staff_lists.Wanted(
+            me.corp_id,
+            me.confined_to,
+            userid=name.lower(),
+            # By name only for those who are shown names: letter by letter others could guess them.
+            prefix_id=self._names.asked(me.corp_id, name) if by_name else None,
+            department_id=department(request.department_id) if request.HasField("department_id") else None,
+            role=Role.Name(request.role).removeprefix("ROLE_") if request.role else "",
+            active=request.active if request.HasField("active") else None,
         )
 
     async def SetRole(self, request: pb.SetRoleRequest, context: Any) -> pb.SetRoleResponse:
         me, userid = caller(), paging.text(request.userid, "userid", most=64).lower()
         if request.role not in GRANTABLE:
-            expected = ", ".join(Role.Name(role) for role in GRANTABLE)
-            raise Invalid("ROLE_WRONG", field="role", expected=f"one of {expected}")
+            raise Invalid("ROLE_WRONG", field="role", expected=ROLES_EXPECTED)
         role = Role.Name(request.role).removeprefix("ROLE_")
         row = await self._staff.set_role(me.corp_id, userid, role, request.department_ids)
         return pb.SetRoleResponse(staff=self._shown(me, row))

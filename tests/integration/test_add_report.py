@@ -202,6 +202,17 @@ async def test_days_are_cut_anew_where_the_corp_moves_to_another_zone(rooms: Roo
             }
 
 
+async def test_a_day_may_begin_at_half_past(rooms: Rooms) -> None:
+    """A quarter to seven in the evening, UTC, is a quarter past midnight in Kolkata."""
+    async with rooms("acquisition") as room:
+        await room.take(ADDS, [received(f.added(1, "anna", 16 * HOUR + HOUR * 3 // 4), "late")])
+        await room.pool.execute("truncate add_day_marks")
+        assert await mark_where_zones_changed(room.pool, corps("Asia/Kolkata"), QUEUE, mark_all) == 1
+        await count(room, "Asia/Kolkata")
+        rows = await room.rows("select day::text, adds::int from add_days where adds > 0")
+        assert {row["day"]: (row["adds"], row["adds"]) for row in rows} == await plain(room, "Asia/Kolkata") != {}
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

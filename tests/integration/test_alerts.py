@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -313,7 +314,7 @@ async def test_a_list_is_filtered_and_paged_without_gaps(rooms: Rooms, handlers:
         assert ids(bob) == [4, 1]
         nobody = await as_caller(servicer.ListAlerts, ask(userid="bob"), "anna", "FRONTLINE")
         assert ids(nobody) == []
-        between = {"since": stamp(NOW + timedelta(seconds=1)), "until": stamp(NOW + timedelta(seconds=2))}
+        between: Any = {"since": stamp(NOW + timedelta(seconds=1)), "until": stamp(NOW + timedelta(seconds=2))}
         assert ids(await listed(room, sealer, **between)) == [3, 2]
 
 
@@ -354,6 +355,10 @@ async def test_an_analyst_reads_masked_names(rooms: Rooms, handlers: Handlers, s
         ({"page_size": 201}, "pageSize"),
         ({"page_token": "x"}, "pageToken"),
         ({"since": Timestamp(seconds=9), "until": Timestamp(seconds=9)}, "until"),
+        ({"contact_id": "x"}, "contactId"),
+        ({"kind": 99}, "kind"),
+        ({"status": 99}, "status"),
+        ({"status": pb.AlertStatus.ALERT_STATUS_OPEN, "undelivered": True}, "status"),
     ],
 )
 async def test_a_wrong_question_is_refused(rooms: Rooms, sealer: Sealer, request_: Any, field: str) -> None:
@@ -372,26 +377,81 @@ async def test_a_list_reads_no_more_than_its_page(rooms: Rooms, sealer: Sealer, 
             insert into alerts (
                 corp_id, alert_id, userid, kind, contact_id, mall_id, order_id, amount_fen, at, arrived_at, status
             )
-            select $1, n::text, 'guide' || n % 200, 'ALERT_KIND_ORDER_PAID', $2, 'yz', 'E', 1,
+            select $1, n::text, 'guide' || n % 200, 'ALERT_KIND_ORDER_PAID', ($2::uuid[])[1 + n % 1000], 'yz', 'E', 1,
                    now() - make_interval(secs => n), now(), case when n % 500 < 3 then 'REFUSED' else 'DELIVERED' end
             from generate_series(1, 100000) n
             """,
             CORP,
-            f.uid("external_userid", 1),
+            [f.uid("external_userid", n) for n in range(1000)],
         )
         await room.pool.execute("analyze alerts")
         kinds = ["ALERT_KIND_ORDER_PAID", "ALERT_KIND_FRIEND_LOST"]
-        queries, arguments = (
-            (alert_lists.OF_CORP, alert_lists.UNDELIVERED_OF_CORP),
-            (CORP, kinds, None, "", None, None, 50),
-        )
-        if userid != "boss":
-            queries = (alert_lists.OF_STAFF, alert_lists.UNDELIVERED_OF_STAFF)
-            arguments = (*arguments, [userid])  # type: ignore[assignment]
-        for query in queries:
+        userids = None if userid == "boss" else [userid]
+        anything = alert_lists.Wanted(kinds, userids, None, None)
+        for wanted in (
+            anything,
+            replace(anything, statuses=["EXPIRED", "REFUSED"]),
+            replace(anything, statuses=["LISTED"]),
+            replace(anything, contact_id=f.uid("external_userid", 7)),
+        ):
+            query = alert_lists.PAGE.format(alert_lists.walk(wanted))
+            arguments = alert_lists.arguments(CORP, wanted, None, "", 50)
             plan = await room.pool.fetch(f"explain (analyze, timing off) {query}", *arguments)
             lines = [row[0] for row in plan]
-            assert not any("Seq Scan on alerts" in line or "Removed by Filter" in line for line in lines), lines
+            few = wanted.contact_id is not None  # of one contact's, others' are read and dropped
+            assert not any("Seq Scan on alerts" in line for line in lines), lines
+            assert few or not any("Removed by Filter" in line for line in lines), lines
             rows = [float(line.split("actual rows=")[1].split()[0]) for line in lines if "on alerts" in line]
             assert rows
             assert max(rows) <= 50
+
+
+async def test_one_contacts_alerts_are_listed_by_status_and_counted(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer
+) -> None:
+    async with rooms("engagement") as room:
+        await told(room, handlers, sealer)
+        about = f.uid("external_userid", 2)
+        await room.pool.execute("update alerts set contact_id = $1 where alert_id::int in (1, 2, 5, 6)", about)
+        await room.pool.execute("update alerts set status = 'DELIVERED' where alert_id::int in (2, 3, 5)")
+        assert ids(await listed(room, sealer, contact_id=about)) == [6, 5, 2, 1]
+        assert ids(await listed(room, sealer, "anna", "FRONTLINE", contact_id=about)) == [6]
+        assert ids(await listed(room, sealer, contact_id=f.uid("external_userid", 9))) == []
+        delivered = pb.AlertStatus.ALERT_STATUS_DELIVERED
+        assert ids(await listed(room, sealer, contact_id=about, status=delivered)) == [5, 2]
+        assert ids(await listed(room, sealer, status=delivered)) == [5, 3, 2]
+        assert ids(await listed(room, sealer, "anna", "FRONTLINE", status=delivered)) == [3]
+        counted = await listed(room, sealer, page_size=2, with_total=True)
+        assert (ids(counted), counted.total.count, counted.total.at_least) == ([6, 5], 7, False)
+        counted = await listed(
+            room, sealer, contact_id=about, with_total=True, kind=pb.AlertKind.ALERT_KIND_FRIEND_LOST
+        )
+        assert (ids(counted), counted.total.count) == ([6, 2], 2)
+        assert not (await listed(room, sealer)).HasField("total")
+
+
+async def test_every_open_alert_is_listed_as_open(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
+    """Those that the release before could not put into words wait under a status of their own."""
+    async with rooms("engagement") as room:
+        await told(room, handlers, sealer)
+        statuses = {row["status"] for row in await room.rows("select status from alerts")}
+        assert {"OPEN", "WAITING"} <= statuses
+        assert ids(await listed(room, sealer, status=pb.AlertStatus.ALERT_STATUS_OPEN)) == [6, 5, 4, 3, 2, 1, 0]
+
+
+async def test_figures_of_who_is_confined_are_those_of_their_own(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer
+) -> None:
+    async with rooms("engagement") as room:
+        await told(room, handlers, sealer)
+        await send_all(room, Phones(), sealer)
+
+        async def figures(userid: str, role: str) -> tuple[int, int, int]:
+            servicer = AlertServicer(room.pool, sealer, corps())
+            one = await as_caller(servicer.GetAlertFigures, pb.GetAlertFiguresRequest(), userid, role)
+            return sum(kind.raised for kind in one.by_kind), sum(kind.delivered for kind in one.by_kind), one.messages
+
+        assert await figures("boss", "ADMIN") == (7, 7, 3)
+        assert await figures("anna", "FRONTLINE") == (3, 3, 1)
+        assert await figures("carl", "MANAGER") == (5, 5, 2)
+        assert await figures("dora", "FRONTLINE") == (0, 0, 0)

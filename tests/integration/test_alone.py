@@ -22,8 +22,10 @@ from chassis.shared_token import SharedToken
 from chassis.wecom import budget
 from chassis.wecom.budget import Budget
 from chassis.wecom.client import CALLS_AT_ONCE, WeComAway, WeComError, WeComs
+from chassis.wecom.tickets import Tickets
 from deploy.local import nats as local_nats
 from engagement.adapters.wecom import WeComVoice
+from identity.app.pages import PageSigning
 from tests.conftest import CORP, free_port
 from tests.waiting import until
 
@@ -72,6 +74,10 @@ class WeComServer:
         token = "token-of-" + request.query["corpsecret"]
         return web.json_response({"errcode": 0, "access_token": token, "expires_in": 7200})
 
+    async def ticket(self, request: web.Request) -> web.Response:
+        self.calls["ticket"] += 1
+        return web.json_response({"errcode": 0, "ticket": request.path, "expires_in": 7200})
+
     async def welcome(self, request: web.Request) -> web.Response:
         code = (await request.json())["welcome_code"]
         self.calls[code] += 1
@@ -87,6 +93,8 @@ async def outside(js: JetStreamContext, sealer: Sealer) -> AsyncIterator[tuple[W
     server = WeComServer()
     app = web.Application()
     app.router.add_get("/cgi-bin/gettoken", server.get_token)
+    app.router.add_get("/cgi-bin/get_jsapi_ticket", server.ticket)
+    app.router.add_get("/cgi-bin/ticket/get", server.ticket)
     app.router.add_post("/cgi-bin/externalcontact/send_welcome_msg", server.welcome)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -240,3 +248,13 @@ async def test_an_app_that_is_not_configured_is_refused(jetstream: JetStreamCont
         for corp_id, agent_id in ((CORP, 3), ("ww-unknown", 0)):
             with pytest.raises(NotFound):
                 wecoms.of(corp_id, agent_id)
+
+
+async def test_pages_are_signed_while_nats_is_silent(tmp_path: Path, sealer: Sealer) -> None:
+    async with broker(tmp_path) as nats, outside(nats.js, sealer) as (wecom, wecoms):
+        signing = PageSigning(Tickets(nats.js, sealer, wecoms), "https://our.example")
+        with nats.frozen():
+            async with asyncio.timeout(SOON):
+                signed = [await signing.sign(CORP, "https://our.example/console/sidebar") for _ in range(3)]
+        assert len({one.config.ticket_id for one in signed}) == 1
+        assert wecom.calls["ticket"] == 2, "one of each kind, kept in this process"

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bihuan.identity.v1 import customer_service_pb2 as pb
 
-from chassis.errors import NotFound
+from chassis.errors import Invalid, NotFound
 from chassis.kernel import caller
 from chassis.kernel.identifiers import Identifiers
+from chassis.paging import NIL
 from chassis.sealing import Sealer
-from identity.db import customers as db
+from identity.app.names import NamePrefixes
+from identity.db import customer_pages as pages
+from identity.db.customer_pages import Wanted
 from identity.rpc.customers import CustomerServicer
 from tests.conftest import CORP, Room
 
 Rooms = Callable[..., Any]
 CUSTOMERS = 100_000
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 # Customer n has contact n and a shop account; contact n is followed by guide n mod 100, the first ten also by `few`.
 FILL = """
 insert into customers (corp_id, customer_id, created_at)
@@ -41,12 +46,42 @@ from (select 'guide' || n from generate_series(0, 99) n union all values ('few')
 """
 
 
+def prefix(identifiers: Identifiers, text: str) -> str:
+    return NamePrefixes(identifiers).asked(CORP, text)
+
+
 async def fill(room: Room, sealer: Sealer, customers: int = CUSTOMERS) -> None:
     for statement in FILL.split(";\n"):
         arguments = (CORP, customers) if "$2" in statement else (CORP,)
         await room.pool.execute(statement, *arguments)
     await room.pool.execute(
         "update identifiers set sealed = $1 where kind = 'external_userid'", sealer.seal(CORP, "wm")
+    )
+    await room.pool.execute("vacuum analyze")
+
+
+async def name(room: Room, sealer: Sealer, identifiers: Identifiers, customers: int = CUSTOMERS) -> None:
+    """Contact n is named n and the last two digits of n; customer n is known since minute n."""
+    names = [prefix(identifiers, one) for one in ("n", *(f"n{n:02d}" for n in range(100)))]
+    await room.pool.execute(
+        """
+        insert into contacts (corp_id, contact_id, sealed_name, version, name_prefix_ids, prefixed_version)
+        select $1, md5('external_userid' || n)::uuid, $3, 1, array[($4::uuid[])[1], ($4::uuid[])[n % 100 + 2]], 1
+        from generate_series(1, $2) n
+        """,
+        CORP,
+        customers,
+        sealer.seal(CORP, "n"),
+        names,
+    )
+    await room.pool.execute(
+        """
+        update customers
+        set created_at = $2::timestamptz + ('x' || right(customer_id::text, 8))::bit(32)::int * interval '1 minute'
+        where corp_id = $1
+        """,
+        CORP,
+        AT,
     )
     await room.pool.execute("vacuum analyze")
 
@@ -74,13 +109,35 @@ async def rows_read(room: Room, sql: str, *arguments: Any) -> float:
 async def test_a_page_reads_what_it_shows(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
     async with rooms("identity") as room:
         await fill(room, sealer)
-        middle = f"{CUSTOMERS // 2:032x}"
+        await name(room, sealer, identifiers)
         guides = [f"guide{n}" for n in range(100)]
-        assert await rows_read(room, db.ALL, CORP, middle, 50) <= 60
-        assert await rows_read(room, db.OF_FEW, CORP, db.LAST, 50, ["few"]) <= 30
-        assert await rows_read(room, db.OF_FEW, CORP, middle, 50, ["guide1"]) <= 2 * CUSTOMERS // 100 + 50
-        assert await rows_read(room, db.OF_MANY, CORP, middle, 50, guides) <= 250
-        assert await rows_read(room, db.RELATIONS, CORP, guides, db.NARROW + 1) <= db.NARROW + 200
+        middle = (AT + timedelta(minutes=CUSTOMERS // 2), NIL)
+        everything = {"since": AT + timedelta(minutes=10), "until": AT + timedelta(minutes=CUSTOMERS - 10)}
+        rare, common = prefix(identifiers, "n77"), prefix(identifiers, "n")
+        one_guide = CUSTOMERS // 100
+        cases: list[tuple[pages.Begin, int, dict[str, Any]]] = [
+            ("customers", 60, {}),
+            ("customers", 60, everything),
+            ("customers", 300, {"followers": guides}),
+            ("customers", 500, {"followers": guides, "prefix_id": common, **everything}),
+            ("relations", 40, {"followers": ["few"]}),
+            ("relations", 4 * one_guide, {"followers": ["guide1"], **everything}),
+            ("relations", 8 * one_guide, {"followers": ["guide1"], "prefix_id": common}),
+            ("names", 4 * one_guide, {"prefix_id": rare}),
+            ("names", 8 * one_guide, {"prefix_id": rare, "followers": guides, **everything}),
+        ]
+        for descending in (True, False):
+            for begins, most, fields in cases:
+                wanted = Wanted(CORP, **fields)
+                async with room.pool.acquire() as connection:
+                    assert await pages.begin(connection, wanted) == begins
+                sql = pages.page_sql(begins, descending=descending)
+                read = await rows_read(room, sql, *wanted.between(middle, descending=descending), 50)
+                assert read <= most, (begins, descending, fields)
+        all_of_them = Wanted(CORP, guides, common).between(None, descending=True)
+        assert await rows_read(room, pages.COUNT_CUSTOMERS, *all_of_them, pages.NARROW) <= 8 * pages.NARROW
+        assert await rows_read(room, pages.FEW_RELATIONS, CORP, guides, pages.NARROW + 1) <= pages.NARROW + 200
+        assert await rows_read(room, pages.FEW_NAMES, CORP, common, pages.NARROW + 1) <= pages.NARROW + 1
 
         servicer = CustomerServicer(room.pool, sealer, identifiers)
         for userid, expected in (("few", 10), ("nobody", 0), ("guide7", CUSTOMERS // 100), ("boss", 2000)):
@@ -156,8 +213,14 @@ async def test_a_contact_is_found_by_whoever_may_see_it(rooms: Rooms, sealer: Se
             request = pb.GetCustomerOfContactRequest(external_userid=external_userid)
             return (await servicer.GetCustomerOfContact(request, None)).customer.customer_id
 
+        async def named(me: str, role: str, identifier_id: str = name.id) -> str:
+            caller.enter({"bihuan-corp": CORP, "bihuan-userid": me, "bihuan-role": role})
+            asked = pb.GetCustomerOfIdentifierRequest(identifier_id=identifier_id)
+            return (await servicer.GetCustomerOfIdentifier(asked, None)).customer.customer_id
+
         for me, role in (("anybody", "ADMIN"), ("guide15", "FRONTLINE"), ("boss", "MANAGER")):
             assert (await found(me, role)).replace("-", "") == f"{15:032x}"
+            assert await named(me, role) == await found(me, role)
         for me, role, external_userid in (
             ("few", "FRONTLINE", "wmKnown"),
             ("anybody", "ADMIN", "wmUnknown"),
@@ -165,3 +228,10 @@ async def test_a_contact_is_found_by_whoever_may_see_it(rooms: Rooms, sealer: Se
         ):
             with pytest.raises(NotFound):
                 await found(me, role, external_userid)
+        for me, role, identifier_id, refusal in (
+            ("few", "FRONTLINE", name.id, NotFound),
+            ("anybody", "ADMIN", f"{99:032x}", NotFound),
+            ("anybody", "ADMIN", "nonsense", Invalid),
+        ):
+            with pytest.raises(refusal):
+                await named(me, role, identifier_id)

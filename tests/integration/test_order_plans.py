@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from chassis.work_queue import TAKE
 from commerce.db import order_pages
 from commerce.db import orders as orders_db
 from commerce.db.order_filters import Wanted
+from commerce.db.sale_days import SALE_DAYS
 from tests.conftest import CORP, Room
 
 Rooms = Callable[[str], Any]
@@ -167,6 +168,25 @@ async def test_a_manager_of_one_guide(full: Room) -> None:
 async def test_a_manager_of_everybody(full: Room, wanted: dict[str, Any]) -> None:
     """Nearly every order is theirs: a page needs little more than itself."""
     assert await reads(full, own="boss", **wanted) <= 2_000
+
+
+@pytest.mark.parametrize(("userid", "orders"), [("few", 1), ("", 0), ("nobody", 0)])
+async def test_a_day_of_one_employee_is_counted_from_their_own_orders(full: Room, userid: str, orders: int) -> None:
+    """Sixty thousand orders of others were paid on that day."""
+    channel_id = str((await full.rows("select customer(2) as id"))[0]["id"])
+    statement = f"""
+        with keys as (
+            select *
+            from (values ($1, $2::date, 'rare', $3, $4, 'CNY', $5::timestamptz, $6::timestamptz))
+                as k (corp_id, day, mall_id, channel_id, userid, currency, since, until)
+        )
+        {SALE_DAYS.counting}
+    """
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    arguments = CORP, since.date(), channel_id if userid else "", userid, since, since + timedelta(days=1)
+    assert await most_read(full, statement, *arguments) <= 10
+    rows = await full.pool.fetch(statement, *arguments)
+    assert sum(row["paid_orders"] for row in rows) == orders
 
 
 async def test_whether_a_customer_is_in_scope(full: Room) -> None:

@@ -47,8 +47,13 @@ class Door:
 
 
 class Platform:
-    def __init__(self, home: Home, url: str, session: aiohttp.ClientSession, door: Door) -> None:
+    """`site`: the door's address; `chat`: WeCom's client."""
+
+    def __init__(
+        self, home: Home, url: str, session: aiohttp.ClientSession, door: Door, *, site: str, chat: str
+    ) -> None:
         self.home, self.keys, self.url, self.session, self.door = home, home.keys, url, session, door
+        self.site, self.chat = site, chat
 
     async def control(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         async with self.session.post(self.url + path, json=body) as answer:
@@ -81,9 +86,10 @@ class Platform:
 
 @pytest_asyncio.fixture
 async def platform(tmp_path_factory: Any) -> AsyncIterator[Platform]:
-    home = Home(tmp_path_factory.mktemp("sandbox") / "home")
+    door_port, port, chat_port = free_port(), free_port(), free_port()
+    home = Home(tmp_path_factory.mktemp("sandbox") / "home", api_port=port)
     home.prepare(Ports(), empty=True)
-    door, door_port, port = Door(home.keys), free_port(), free_port()
+    door = Door(home.keys)
     app = web.Application()
     app.router.add_post("/wecom/callback/{corp_id}/{agent_id}", door.callback)
     app.router.add_post("/mall/{corp_id}/{mall_id}", door.push)
@@ -91,7 +97,8 @@ async def platform(tmp_path_factory: Any) -> AsyncIterator[Platform]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", door_port).start()
     arguments = ["--port", str(port), "--corps", str(home.corps_file)]
-    arguments += ["--gateway", f"http://127.0.0.1:{door_port}"]
+    site = f"http://127.0.0.1:{door_port}"
+    arguments += ["--gateway", site, "--chat-port", str(chat_port)]
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "deploy.sandbox", *arguments, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession() as session:
@@ -103,7 +110,7 @@ async def platform(tmp_path_factory: Any) -> AsyncIterator[Platform]:
                 except aiohttp.ClientError:
                     assert process.returncode is None
                     await asyncio.sleep(0.05)
-            yield Platform(home, url, session, door)
+            yield Platform(home, url, session, door, site=site, chat=f"http://127.0.0.1:{chat_port}")
         finally:
             process.terminate()
             await process.wait()

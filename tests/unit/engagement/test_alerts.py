@@ -65,11 +65,40 @@ def test_details_are_stored_and_read_back(details: Details) -> None:
     assert from_json(KINDS[type(details)], to_json(details)) == details
 
 
-@given(st.lists(kinds_of_details, min_size=1, max_size=60), st.text(max_size=40))
-def test_a_message_holds_whole_alerts_and_fits(told: list[Details], name: str) -> None:
-    alerts = [Alert(f"{number:016d}", name, details, "THANK") for number, details in enumerate(told)]
-    content, inside = compose(alerts, SHANGHAI)
+SITE = "https://bihuan.example"
+CARDS = re.compile(rf'<a href="{SITE}/console/phone/contacts/([^"]+)">查看客户</a> · (\d{{16}})$', re.MULTILINE)
+WORKBENCH = f'<a href="{SITE}/console/phone">打开工作台</a>'
+
+
+@given(st.lists(kinds_of_details, min_size=1, max_size=60), st.text(max_size=40), st.sampled_from(["", SITE]))
+def test_a_message_holds_whole_alerts_and_fits(told: list[Details], name: str, site: str) -> None:
+    alerts = [
+        Alert(f"{number:016d}", name, details, "THANK", contact_id=f"c{number}") for number, details in enumerate(told)
+    ]
+    content, inside = compose(alerts, SHANGHAI, site)
     assert 1 <= inside <= len(alerts)
     assert inside == 1 or len(content.encode()) <= MOST_BYTES
     # As a reader of messages finds them: each at the end of a line of its own.
     assert re.findall(r"· (\d{16})$", content, re.MULTILINE) == [alert.alert_id for alert in alerts[:inside]]
+    # Every alert leads to its customer, or the message to the workbench.
+    cards = CARDS.findall(content)
+    assert cards == [(f"c{number}", f"{number:016d}") for number in range(len(cards))]
+    assert len(cards) in (0, inside)
+    assert bool(site) == (bool(cards) or WORKBENCH in content)
+    assert ("<a" in content) == bool(site), "no link that is not ours"
+
+
+def test_links_take_no_alerts_place() -> None:
+    alerts = [Alert(f"{number:016d}", "王芳", PAID, "THANK", contact_id="c" * 40) for number in range(60)]
+    few, many = compose(alerts[:3], SHANGHAI, SITE), compose(alerts, SHANGHAI, SITE)
+    assert len(CARDS.findall(few[0])) == 3
+    assert WORKBENCH not in few[0]
+    assert CARDS.findall(many[0]) == []
+    assert WORKBENCH in many[0]
+    assert compose(alerts, SHANGHAI)[1] - many[1] <= 2, "only the one link takes room"
+
+
+def test_a_customers_name_makes_no_link() -> None:
+    content, _ = compose([Alert("0" * 16, '<a href="https://evil.example">王芳</a>', PAID, "")], SHANGHAI, SITE)
+    assert content.count("<a ") == 1
+    assert "＜a href" in content

@@ -70,3 +70,12 @@ def test_a_change_sends_what_is_different() -> None:
     now = {**before, "link.title": "new", "note": ""}
     assert run("form.ts", f"part.changed({json.dumps(now)}, {json.dumps(before)})") == {"link.title": "new"}
     assert run("form.ts", f"part.nested({json.dumps(before)})") == {"text": "a", "link": {"title": "t", "url": "u"}}
+
+
+def test_a_change_is_undefined_where_there_is_nothing_to_divide_by() -> None:
+    pairs = [["12", "8"], ["0", "8"], ["5", "0"], ["5", "-3"], ["5", None], [None, "5"]]
+    told = run(
+        "change.ts", f"{json.dumps(pairs)}.map(([a, b]) => part.changeOf(a ?? undefined, b ?? undefined, String))"
+    )
+    assert [one["ratio"] for one in told] == [0.5, -1, None, None, None, None]
+    assert [one.get("before") for one in told] == ["8", "8", "0", "-3", None, "5"]
