@@ -23,7 +23,7 @@ from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
 from engagement.app.renames import Renaming
 from engagement.app.touch_days import TouchDays
-from engagement.app.welcome_images import WELCOME_IMAGE
+from engagement.app.welcome_files import WELCOME_IMAGE
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.db import touch_days

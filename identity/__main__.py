@@ -9,6 +9,7 @@ from bihuan.identity.v1 import (
     identifier_policy_service_pb2_grpc,
     link_service_pb2_grpc,
     page_service_pb2_grpc,
+    relation_report_service_pb2_grpc,
     staff_service_pb2_grpc,
 )
 from bihuan.operations.v1 import (
@@ -22,6 +23,7 @@ from chassis import csv_export
 from chassis.dead_letter_servicer import DeadLetterServicer
 from chassis.effects import OneByOne
 from chassis.health_servicer import HealthServicer
+from chassis.kernel.day_rollup import mark_where_zones_changed
 from chassis.service import Service, run
 from chassis.wecom.client import WeComs
 from chassis.wecom.tickets import Tickets
@@ -36,14 +38,17 @@ from identity.app.links import Links
 from identity.app.names import CatchingUp, NamePrefixes
 from identity.app.pages import PageSigning
 from identity.app.policies import APPLIED, Applying, IdentifierPolicies
+from identity.app.relation_days import RelationDays
 from identity.app.renames import MOVE, Moving
 from identity.app.staff import Staff
 from identity.db.access import seed_roles
+from identity.db.relation_days import MARKS, QUEUE, mark_all
 from identity.rpc.access import AccessServicer
 from identity.rpc.customer_export import ExportableCustomers
 from identity.rpc.links import LinkServicer
 from identity.rpc.pages import PageServicer
 from identity.rpc.policies import IdentifierPolicyServicer
+from identity.rpc.relation_report import RelationReportServicer
 from identity.rpc.staff import StaffServicer
 from identity.settings import Settings
 
@@ -65,8 +70,15 @@ async def build(service: Service, settings: Settings) -> None:
     service.effect(JUDGED, OneByOne(Judging(service.outbox).perform), at_once=4, interval=5)
     moving = service.effect(MOVE, OneByOne(Moving(service.outbox).perform), at_once=4, interval=1)
 
+    days = service.work_queue(QUEUE, MARKS, RelationDays(service.corps).count, key="mark_id", interval=0.5)
+    service.loop(
+        "relation-day-zones",
+        partial(mark_where_zones_changed, service.pool, service.corps, QUEUE, mark_all),
+        interval=60,
+    )
+
     durables = {durable.name: durable for durable in consumers.durables(service.corps)}
-    service.consume(durables.pop(consumers.CONTACTS.name), wakes=(reading,))
+    service.consume(durables.pop(consumers.CONTACTS.name), wakes=(reading, days))
     service.consume(durables.pop(consumers.STAFF.name), wakes=(books, member_reads))
     service.consume(durables.pop(consumers.RENAMES.name), wakes=(moving,))
     service.consume(*durables.values())
@@ -95,6 +107,10 @@ async def build(service: Service, settings: Settings) -> None:
     service.serve(
         staff_service_pb2_grpc.add_AccessServiceServicer_to_server,
         AccessServicer(access, service.sealer, service.once, service.corps),
+    )
+    service.serve(
+        relation_report_service_pb2_grpc.add_RelationReportServiceServicer_to_server,
+        RelationReportServicer(service.pool, service.corps),
     )
     service.serve(
         identifier_policy_service_pb2_grpc.add_IdentifierPolicyServiceServicer_to_server,

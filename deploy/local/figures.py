@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -47,6 +47,8 @@ async def read_figures(client: Client, codes: Codes) -> tuple[dict[str, int], di
     found |= await _channels(client, codes)
     found["adds_by_day"] = await _adds_by_day(client)
     found |= await _sales(client)
+    found |= await _relations(client)
+    found |= await _touches(client, codes)
     totals = await client.get("/api/v1/figures/orders")
     found |= _totals(totals)
     found |= await _shares(client, codes)
@@ -79,16 +81,10 @@ async def _channels(client: Client, codes: Codes) -> dict[str, int]:
     return found
 
 
-async def _adds_by_day(client: Client) -> int:
-    """Adds and new customers of each day that has any, over as long as the log is."""
-    rows = await _report(client, "adds", "DIMENSION_DAY")
-    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
-
-
 async def _sales(client: Client) -> dict[str, int]:
     """Orders, money and refunds of each day and of each employee, over as long as the log is."""
     found = {}
-    for name, by in (("sales_by_day", "DIMENSION_DAY"), ("sales_by_staff", "DIMENSION_STAFF")):
+    for name, by in (("sales_by_day", "DAY"), ("sales_by_staff", "STAFF")):
         sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for row in await _report(client, "sales", by):
             of_key = int(row["paidOrders"]), _fen(row["gmvPaid"]), _fen(row["refunded"])
@@ -99,18 +95,67 @@ async def _sales(client: Client) -> dict[str, int]:
     return found
 
 
-async def _report(client: Client, report: str, by: str) -> list[dict[str, Any]]:
-    """The rows of a report over the last two of its longest periods."""
-    rows: list[dict[str, Any]] = []
+async def _relations(client: Client) -> dict[str, int]:
+    """Friends won and lost, of each day and of each employee over as long as the log is."""
+    changes = ("began", "ended", "endedByCustomer", "readded")
+    days = await _report(client, "relations", "DAY")
+    staff: dict[str, list[int]] = {}
+    # Newest first: whoever lives at the end of the newest report lives now.
+    async for report in _reports(client, "relations", "STAFF"):
+        for row in report:
+            known = staff.setdefault(row["key"], [0, 0, 0, 0, int(row["living"])])
+            known[:4] = [one + int(row[name]) for one, name in zip(known, changes)]
+    return {
+        "relations_by_day": _digest(
+            "/".join(row[name] for name in ("key", *changes))
+            for row in days
+            if row["began"] != "0" or row["ended"] != "0"
+        ),
+        "relations_by_employee": _digest(f"{userid}/{'/'.join(map(str, row))}" for userid, row in staff.items()),
+    }
+
+
+async def _reports(client: Client, name: str, by: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """The rows of the reports that reach over the log, the newest first."""
     last = datetime.now(SHANGHAI).date()
     for _ in range(2):
         first = last - timedelta(days=REPORT_DAYS - 1)
-        answer = await client.get(
-            f"/api/v1/reports/{report}", by=by, firstDay=first.isoformat(), lastDay=last.isoformat()
+        report = await client.get(
+            f"/api/v1/reports/{name}", by=f"DIMENSION_{by}", firstDay=first.isoformat(), lastDay=last.isoformat()
         )
-        rows += answer["rows"]
+        yield report["rows"]
         last = first - timedelta(days=1)
-    return rows
+
+
+async def _report(client: Client, name: str, by: str) -> list[dict[str, Any]]:
+    """Rows over as long as the log is; a key other than a day may come twice."""
+    return [row async for report in _reports(client, name, by) for row in report]
+
+
+async def _adds_by_day(client: Client) -> int:
+    """Adds and new customers of each day that has any."""
+    rows = await _report(client, "adds", "DAY")
+    return _digest(f"{row['key']}/{row['adds']}/{row['customers']}" for row in rows if row["adds"] != "0")
+
+
+async def _touches(client: Client, codes: Codes) -> dict[str, int]:
+    """Who welcomed how many, through which codes, and who was told of how many new friends on which days."""
+    numbers = {channel_id: str(number) for number, channel_id in enumerate(codes.channels)}
+    channels = [{**row, "key": numbers.get(row["key"])} for row in await _report(client, "welcomes", "CHANNEL")]
+    return {
+        "welcomes_by_employee": _counted(await _report(client, "welcomes", "STAFF"), "sent"),
+        "welcomes_by_code": _counted(channels, "sent"),
+        "friends_listed_by_day": _counted(await _report(client, "alerts", "DAY"), "listed"),
+        "friends_listed_by_employee": _counted(await _report(client, "alerts", "STAFF"), "listed"),
+    }
+
+
+def _counted(rows: Iterable[dict[str, Any]], measure: str) -> int:
+    """How many of each key, zeros left out."""
+    sums: dict[str, int] = defaultdict(int)
+    for row in rows:
+        sums[row["key"]] += int(row[measure])
+    return _digest(f"{key}/{count}" for key, count in sums.items() if count)
 
 
 def _totals(orders: dict[str, Any]) -> dict[str, int]:

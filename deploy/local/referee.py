@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -56,8 +57,8 @@ def world(log_text: str, today: date, buyers: int = 0, without: Sequence[str] = 
             guest = {"id": f"E{yesterday:%Y%m%d}8{buyer:07d}", "buyer": None, "placed_at": placed_at}
             found["orders"].append(_single({**guest, "paid_at": placed_at + timedelta(seconds=21)}, 6600))
     if "rename" not in without:
-        for relation in found["relations"]:
-            relation["userid"] = RENAMED_TO if relation["userid"] == RENAMED else relation["userid"]
+        for one in (*found["relations"], *found["touches"]):
+            one["userid"] = RENAMED_TO if one["userid"] == RENAMED else one["userid"]
     return found
 
 
@@ -82,6 +83,12 @@ def judge(told: Mapping[str, Any]) -> dict[str, int]:
         days.setdefault(touch["at"].date(), []).append(touch["buyer"] not in firsts)
         firsts.setdefault(touch["buyer"], touch["code"])
     result["adds_by_day"] = _digest(f"{day}/{len(new)}/{sum(new)}" for day, new in days.items())
+    result |= _relation_figures(relations)
+    welcomed = [touch for touch in touches if touch["welcomed"]]
+    result["welcomes_by_employee"] = _counted(touch["userid"] for touch in welcomed)
+    result["welcomes_by_code"] = _counted(touch["code"] for touch in welcomed)
+    result["friends_listed_by_day"] = _counted(touch["at"].date() for touch in touches)
+    result["friends_listed_by_employee"] = _counted(touch["userid"] for touch in touches)
     for code in range(CODES):
         result[f"customers_of_code_{code}"] = sum(1 for first in firsts.values() if first == code)
         result[f"adds_of_code_{code}"] = sum(1 for touch in touches if touch["code"] == code)
@@ -95,6 +102,30 @@ def judge(told: Mapping[str, Any]) -> dict[str, int]:
     sent = ("order_paid", "order_refunded", "friend_lost")
     result["alerts_received"] = sum(result[f"alerts_{kind}"] for kind in sent)
     return result
+
+
+def _relation_figures(relations: Sequence[Record]) -> dict[str, int]:
+    """Friends won and lost: of each day, and of each employee."""
+    days: dict[date, list[int]] = {}  # began, ended, of them by the customer, began again
+    staff: dict[str, list[int]] = {}
+    before: set[tuple[int, str]] = set()
+
+    def note(relation: Record, at: datetime, *changes: int) -> None:
+        for row in (days.setdefault(at.date(), [0] * 4), staff.setdefault(relation["userid"], [0] * 4)):
+            row[:] = [one + change for one, change in zip(row, changes)]
+
+    for relation in sorted(relations, key=lambda one: one["added_at"]):
+        pair = relation["buyer"], relation["userid"]
+        note(relation, relation["added_at"], 1, 0, 0, pair in before)
+        before.add(pair)
+        if relation["ended_at"] is not None:
+            note(relation, relation["ended_at"], 0, 1, relation.get("left", False), 0)
+    return {
+        "relations_by_day": _digest(f"{day}/{'/'.join(map(str, row))}" for day, row in days.items()),
+        "relations_by_employee": _digest(
+            f"{userid}/{'/'.join(map(str, row))}/{row[0] - row[1]}" for userid, row in staff.items()
+        ),
+    }
 
 
 def _purchases(log_text: str, today: date, buyers: int) -> list[tuple[int, int, datetime, int]]:
@@ -128,7 +159,7 @@ def _follow(found: dict[str, Any], buyer: int, story: int | None, first: datetim
 
     def add(userid: str, through: int | None, at: datetime, welcome: bool = True) -> Record:
         found["relations"].append({"buyer": buyer, "userid": userid, "added_at": at, "ended_at": None})
-        found["touches"].append({"buyer": buyer, "code": through, "at": at})
+        found["touches"].append({"buyer": buyer, "code": through, "at": at, "userid": userid, "welcomed": welcome})
         found["welcomes"] += welcome
         relation: Record = found["relations"][-1]
         return relation
@@ -149,6 +180,7 @@ def _follow(found: dict[str, Any], buyer: int, story: int | None, first: datetim
         add(_guide(buyer + 8), None, relation["ended_at"], welcome=False)
     elif story in (12, 15, 16):
         relation["ended_at"] = first + timedelta(days=3)
+        relation["left"] = story != 16
         if story != 16:
             found["lost"].append(buyer)
         if story != 12:
@@ -301,6 +333,11 @@ def _grouped(rows: Iterable[Record]) -> dict[int, list[Record]]:
     for row in rows:
         found.setdefault(row["buyer"], []).append(row)
     return found
+
+
+def _counted(things: Iterable[object]) -> int:
+    """How often each is there."""
+    return _digest(f"{thing}/{count}" for thing, count in Counter(things).items())
 
 
 def _digest(lines: Iterable[str]) -> int:

@@ -11,17 +11,18 @@ from google.protobuf.duration_pb2 import Duration
 from uuid_utils import uuid7
 
 from chassis import paging
-from chassis.errors import AlreadyExists, Invalid, NotFound
+from chassis.errors import AlreadyExists, Invalid
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.caller import caller
 from chassis.kernel.changes import publish_changed
+from chassis.kernel.totals import LIMIT, total
 from chassis.moments import as_of
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer
 from engagement.app import rules
+from engagement.db import archived_rules, welcomes
 from engagement.db import rules as db
-from engagement.db import welcomes
 from engagement.domain import templates
 from engagement.rpc.welcome_lists import WelcomeLists
 
@@ -54,9 +55,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     async def GetWelcomeRule(self, request: pb.GetWelcomeRuleRequest, context: Any) -> pb.GetWelcomeRuleResponse:
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
         async with self._pool.acquire() as connection:
-            row = await db.get(connection, caller().corp_id, rule_id)
-        if row is None:
-            raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
+            row = await rules.find(connection, caller().corp_id, rule_id)
         return pb.GetWelcomeRuleResponse(welcome_rule=_rule(row))
 
     async def PreviewWelcome(self, request: pb.PreviewWelcomeRequest, context: Any) -> pb.PreviewWelcomeResponse:
@@ -78,12 +77,16 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
         )
 
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
-        page = paging.uuid_page(request.page_size, request.page_token)
+        page, corp_id = paging.uuid_page(request.page_size, request.page_token), caller().corp_id
+        channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
+        listed = archived_rules if request.archived else db
         async with self._pool.acquire() as connection:
-            rows = await db.page(connection, caller().corp_id, page.after, page.size)
+            rows = await listed.page(connection, corp_id, page.after, page.size, channel_id)
+            counted = await listed.count(connection, corp_id, LIMIT, channel_id) if request.with_total else None
         return pb.ListWelcomeRulesResponse(
             welcome_rules=[_rule(row) for row in rows],
             next_page_token=page.next_token([row["welcome_rule_id"] for row in rows]),
+            total=None if counted is None else total(counted),
         )
 
     async def UpdateWelcomeRule(
@@ -114,15 +117,26 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
             )
         return pb.UpdateWelcomeRuleResponse(welcome_rule=_rule(row))
 
+    async def ArchiveWelcomeRule(
+        self, request: pb.ArchiveWelcomeRuleRequest, context: Any
+    ) -> pb.ArchiveWelcomeRuleResponse:
+        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
+        async with self._outbox.transaction() as tx:
+            row = await rules.archive(tx, caller().corp_id, rule_id)
+        return pb.ArchiveWelcomeRuleResponse(welcome_rule=_rule(row))
+
+    async def RestoreWelcomeRule(
+        self, request: pb.RestoreWelcomeRuleRequest, context: Any
+    ) -> pb.RestoreWelcomeRuleResponse:
+        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
+        async with self._outbox.transaction() as tx:
+            row = await rules.restore(tx, caller().corp_id, rule_id)
+        return pb.RestoreWelcomeRuleResponse(welcome_rule=_rule(row))
+
     async def DeleteWelcomeRule(
         self, request: pb.DeleteWelcomeRuleRequest, context: Any
     ) -> pb.DeleteWelcomeRuleResponse:
-        rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
-        corp_id = caller().corp_id
-        async with self._outbox.transaction() as tx:
-            if not await db.delete(tx.connection, corp_id, rule_id):
-                raise NotFound("WELCOME_RULE_NOT_FOUND", field="welcomeRuleId")
-            publish_changed(tx, corp_id, rules.NOUN, [rule_id])
+        await self.ArchiveWelcomeRule(pb.ArchiveWelcomeRuleRequest(welcome_rule_id=request.welcome_rule_id), context)
         return pb.DeleteWelcomeRuleResponse()
 
     async def ListWelcomes(self, request: pb.ListWelcomesRequest, context: Any) -> pb.ListWelcomesResponse:
@@ -178,6 +192,7 @@ def _rule(row: Row) -> pb.WelcomeRule:
         text=row["text"],
         created_at=row["created_at"],
         revision=row["revision"],
+        archived_at=dict(row).get("archived_at"),
     )
     if row["link"]:
         link = json.loads(row["link"])

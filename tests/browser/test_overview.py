@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,9 @@ def today() -> date:
 
 
 async def test_each_figure_equals_the_apis_in_the_period_of_the_address(sit: Sit, admin: Client) -> None:
-    await befriended(admin, "browser overview", "guide_002")
+    friend = await befriended(admin, "browser overview", "guide_002")
+    for _ in range(2):
+        await admin.sandbox("/sandbox/order", {"external_userid": friend["external_userid"], "yuan": "88.00"})
     await admin.drained(30)
     desk = await sit("ADMIN")
     await desk.open("/overview?days=7")
@@ -50,14 +53,34 @@ async def test_each_figure_equals_the_apis_in_the_period_of_the_address(sit: Sit
     assert before["total"]["adds"] == "0"
     await expect(desk.page.locator("[data-change=添加次数]")).to_contain_text("前期 0")
     await expect(desk.page.locator("[data-change=添加次数]")).not_to_contain_text("%")
+    sales = await report(admin, "sales", first, last)
+    relations = (await report(admin, "relations", first, last))["total"]
+    for name, value in {
+        "好友关系": count(relations["living"]),
+        "流失": count(relations["ended"]),
+        "已发欢迎语": count((await report(admin, "welcomes", first, last))["total"]["sent"]),
+        "提醒": count((await report(admin, "alerts", first, last))["total"]["raised"]),
+        "成交额": money(sales["total"]["gmvPaid"]),
+        "净成交额": money(sales["total"]["net"]),
+        "退款": money(sales["total"]["refunded"]),
+        "付款订单": count(sales["total"]["paidOrders"]),
+        "付款客户": count(sales["buyers"]),
+        "复购率": f"{sales['repurchaseRate'] * 100:.1f}%",
+    }.items():
+        await expect(figure(desk, name)).to_have_text(value)
     figures = await admin.get("/api/v1/figures/people")
     await expect(figure(desk, "客户")).to_have_text(count(figures["people"]))
-    for way, by in (("channel", "CHANNEL"), ("employee", "STAFF"), ("department", "DEPARTMENT")):
+    for way, by in (("channel", "CHANNEL"), ("employee", "STAFF"), ("department", "DEPARTMENT"), ("mall", "MALL")):
         await desk.page.get_by_label("分布方式").select_option(value=way)
-        rows = (await report(admin, "adds", first, last, f"DIMENSION_{by}"))["rows"]
+        rows = (await report(admin, "sales", first, last, f"DIMENSION_{by}"))["rows"]
         shown = desk.page.locator(".ranking tbody tr")
-        await expect(shown).to_have_count(min(len(rows), 10))
-        await expect(shown.first.locator("td").first).to_have_text(count(rows[0]["adds"]))
+        await expect(shown.first.locator("td").nth(0)).to_have_text(money(rows[0]["gmvPaid"]))
+        await expect(shown.first.locator("td").nth(1)).to_have_text(money(rows[0]["net"]))
+        if way != "mall":
+            added = (await report(admin, "adds", first, last, f"DIMENSION_{by}"))["rows"]
+            await desk.page.get_by_role("columnheader", name="添加次数").get_by_role("button").click()
+            await expect(shown.first.locator("td").nth(4)).to_have_text(count(added[0]["adds"]))
+            await desk.page.get_by_role("columnheader", name="成交额", exact=True).get_by_role("button").click()
         assert f"by={way}" in desk.page.url
     await desk.page.get_by_role("button", name="“客户”的定义").click()
     await expect(desk.page.get_by_text("归并后的人数")).to_be_visible()
@@ -74,6 +97,7 @@ async def test_a_change_is_told_beside_the_period_before(sit: Sit, admin: Client
     await desk.open(f"/overview?from={day}&to={day}")
     now = (await report(admin, "adds", today(), today()))["total"]["adds"]
     await expect(figure(desk, "添加次数")).to_have_text("0")
+    await expect(figure(desk, "复购率")).to_contain_text("—")
     change = desk.page.locator("[data-change=添加次数]")
     await expect(change).to_contain_text("减少100.0%")
     await expect(change).to_contain_text(f"前期 {count(now)}")
@@ -102,14 +126,17 @@ async def test_a_period_is_picked_and_stays_in_the_address(sit: Sit) -> None:
 
 
 @pytest.mark.parametrize("role", ["ADMIN", "OPERATOR", "MANAGER", "FRONTLINE"])
-async def test_what_happens_appears_without_a_reload(sit: Sit, admin: Client, role: str) -> None:
+async def test_an_add_and_an_order_appear_without_a_reload(sit: Sit, admin: Client, role: str) -> None:
     desk = await sit(role)
     await desk.open("/overview?days=1")
     await expect(desk.page.locator("[data-state=live]")).to_be_visible()
     shown = await figure(desk, "添加次数").inner_text()
     # guide_000 is the employee of the tests, and of the manager's department.
-    await befriended(admin, f"browser overview {role}", "guide_000")
+    friend = await befriended(admin, f"browser overview {role} {token_hex(4)}", "guide_000")
     await expect(figure(desk, "添加次数")).not_to_have_text(shown)
+    paid = await figure(desk, "成交额").inner_text()
+    await admin.sandbox("/sandbox/order", {"external_userid": friend["external_userid"], "yuan": "66.00"})
+    await expect(figure(desk, "成交额")).not_to_have_text(paid)
     # A confined role is asked nothing about the whole corp.
     await expect(figure(desk, "客户")).to_have_count(1 if role in ("ADMIN", "OPERATOR") else 0)
     await desk.look(f"overview-{role.lower()}")

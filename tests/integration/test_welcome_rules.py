@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from bihuan.engagement.v1 import welcome_service_pb2 as pb
 
-from chassis.errors import AlreadyExists, Conflict, Invalid, NotFound
+from chassis.errors import AlreadyExists, Conflict, Invalid, NotFound, Precondition
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel import caller
 from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
+from engagement.db import rules as rules_db
 from engagement.rpc.welcomes import WelcomeServicer
 from tests import facts as f
 from tests.conftest import CORP, Room
@@ -114,3 +115,82 @@ async def test_a_preview_says_what_new_friends_would_read(
             with pytest.raises(Invalid) as refused:
                 await welcomes.PreviewWelcome(pb.PreviewWelcomeRequest(**fields), None)
             assert refused.value.field == field
+
+
+# -- archived
+
+
+async def archived(welcomes: WelcomeServicer, rule_id: str) -> pb.WelcomeRule:
+    answer = await welcomes.ArchiveWelcomeRule(pb.ArchiveWelcomeRuleRequest(welcome_rule_id=rule_id), None)
+    return answer.welcome_rule
+
+
+async def restored(welcomes: WelcomeServicer, rule_id: str) -> pb.WelcomeRule:
+    answer = await welcomes.RestoreWelcomeRule(pb.RestoreWelcomeRuleRequest(welcome_rule_id=rule_id), None)
+    return answer.welcome_rule
+
+
+async def listed(welcomes: WelcomeServicer, **fields: Any) -> list[str]:
+    answer = await welcomes.ListWelcomeRules(pb.ListWelcomeRulesRequest(with_total=True, **fields), None)
+    assert answer.total.count == len(answer.welcome_rules)
+    return [rule.text for rule in answer.welcome_rules]
+
+
+async def test_an_archived_rule_applies_no_more_and_comes_back(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers
+) -> None:
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        rule = await created(welcomes, text="一", link=LINK, channel_id=f.uid("c"))
+        gone = await archived(welcomes, rule.welcome_rule_id)
+        assert await archived(welcomes, rule.welcome_rule_id) == gone
+        assert (gone.text, gone.link, gone.revision) == (rule.text, rule.link, rule.revision + 1)
+        assert gone.HasField("archived_at")
+        # What the release before applies, and what it reads its list from.
+        assert await rules_db.of_corps(room.pool, [CORP]) == {}
+        assert (await listed(welcomes), await listed(welcomes, archived=True)) == ([], ["一"])
+        assert await listed(welcomes, archived=True, channel_id=f.uid("other")) == []
+        with pytest.raises(Precondition):
+            await changed(welcomes, rule.welcome_rule_id, text="二")
+        back = await restored(welcomes, rule.welcome_rule_id)
+        assert await restored(welcomes, rule.welcome_rule_id) == back
+        assert (back.text, back.link, back.revision, back.created_at) == ("一", LINK, 3, rule.created_at)
+        assert not back.HasField("archived_at")
+        assert await listed(welcomes, channel_id=f.uid("c")) == ["一"]
+        assert await listed(welcomes, channel_id=f.uid("other")) == []
+
+
+@pytest.mark.parametrize("channel_id", ["", f.uid("c")])
+async def test_a_channel_that_has_another_rule_now_keeps_it(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers, channel_id: str
+) -> None:
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        rule = await created(welcomes, text="一", channel_id=channel_id)
+        await archived(welcomes, rule.welcome_rule_id)
+        other = await created(welcomes, text="二", channel_id=channel_id)
+        with pytest.raises(AlreadyExists) as refused:
+            await restored(welcomes, rule.welcome_rule_id)
+        assert refused.value.field == "channelId"
+        assert (await listed(welcomes), await listed(welcomes, archived=True)) == (["二"], ["一"])
+        await archived(welcomes, other.welcome_rule_id)
+        await restored(welcomes, rule.welcome_rule_id)
+        assert (await listed(welcomes), await listed(welcomes, archived=True)) == (["一"], ["二"])
+
+
+async def test_delete_archives(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        rule = await created(welcomes, text="一")
+        await welcomes.DeleteWelcomeRule(pb.DeleteWelcomeRuleRequest(welcome_rule_id=rule.welcome_rule_id), None)
+        assert await listed(welcomes, archived=True) == ["一"]
+        for unknown in (welcomes.ArchiveWelcomeRule, welcomes.RestoreWelcomeRule, welcomes.DeleteWelcomeRule):
+            with pytest.raises(NotFound):
+                await unknown(pb.DeleteWelcomeRuleRequest(welcome_rule_id=f.uid("nobody")), None)  # type: ignore[arg-type]
+
+
+async def test_what_changes_nothing_leaves_the_revision(rooms: Rooms, sealer: Sealer, identifiers: Identifiers) -> None:
+    async with rooms("engagement") as room:
+        welcomes = servicer(room, sealer, identifiers)
+        rule = await created(welcomes, text="一", link=LINK)
+        assert await changed(welcomes, rule.welcome_rule_id, text="一", link=LINK, channel_id="") == rule

@@ -180,6 +180,22 @@ def test_an_add_more_or_a_loss_less_fails_the_run(story: int) -> None:
     assert "living_relations" in wrong(referee.judge(changed))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "figures"),
+    [
+        ("userid", "guide_000_other", {"welcomes_by_employee", "friends_listed_by_employee"}),
+        ("code", 9, {"welcomes_by_code"}),
+        ("at", 10, {"friends_listed_by_day"}),
+        ("welcomed", False, {"welcomes_by_employee", "welcomes_by_code"}),
+    ],
+)
+def test_an_add_told_otherwise_fails_the_run(field: str, value: Any, figures: set[str]) -> None:
+    changed = a_copy("touches")
+    one = next(one for one in changed["touches"] if one["welcomed"])
+    one[field] = one[field] + timedelta(days=value) if field == "at" else value
+    assert figures <= set(wrong(referee.judge(changed)))
+
+
 @pytest.mark.parametrize("feature", sorted(set(FEATURES) - {"two_apps", "buyer_pay", "line_refunds", "half_adds"}))
 def test_every_feature_can_be_seen(feature: str) -> None:
     """The others change no figure where everything is right: that they do not is what they are for."""

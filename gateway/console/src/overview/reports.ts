@@ -4,12 +4,13 @@ import { before, type Period } from '../parts/period'
 import type { Role } from '../session'
 
 export type Adds = Schemas['GetAddReportResponse']
+export type Sales = Schemas['GetSalesReportResponse']
 /** A report of the period, and of the one before. */
 export interface Both<Report> {
   now: Report
   before: Report
 }
-export type Breakdown = 'DIMENSION_CHANNEL' | 'DIMENSION_STAFF' | 'DIMENSION_DEPARTMENT'
+export type Breakdown = 'DIMENSION_CHANNEL' | 'DIMENSION_STAFF' | 'DIMENSION_DEPARTMENT' | 'DIMENSION_MALL'
 
 const asked = ({ first, last }: Period, by: Schemas['Dimension']) => ({ params: { query: { firstDay: first, lastDay: last, by } } })
 
@@ -19,32 +20,42 @@ export const seesCorp = (role: Role | undefined): boolean => role === 'ROLE_ADMI
 export const seesChannels = (role: Role | undefined): boolean => seesCorp(role) || role === 'ROLE_MANAGER'
 
 const addsOf = (period: Period, by: Schemas['Dimension']): Promise<Adds> => dataOf(api.GET('/api/v1/reports/adds', asked(period, by)))
+const salesOf = ({ first, last }: Period, by: Schemas['Dimension'], currency: string): Promise<Sales> =>
+  dataOf(api.GET('/api/v1/reports/sales', { params: { query: { firstDay: first, lastDay: last, by, currency } } }))
+
+async function both<Report>(period: Period, read: (of: Period) => Promise<Report>): Promise<Both<Report>> {
+  const [now, past] = await Promise.all([read(period), read(before(period))])
+  return { now, before: past }
+}
 
 /** Everything that the overview shows of a period; of the corp as it is now, only what the role may ask for. */
-export async function readReports(period: Period, role: Role | undefined) {
-  const past = before(period)
-  const whole = seesCorp(role)
-  const [adds, addsBefore, people, welcomes, alerts, orders] = await Promise.all([
-    addsOf(period, 'DIMENSION_DAY'),
-    addsOf(past, 'DIMENSION_DAY'),
-    whole ? dataOf(api.GET('/api/v1/figures/people')) : undefined,
-    whole ? dataOf(api.GET('/api/v1/figures/welcomes')) : undefined,
-    whole ? dataOf(api.GET('/api/v1/figures/alerts')) : undefined,
-    whole ? dataOf(api.GET('/api/v1/figures/orders')) : undefined,
+export async function readReports(period: Period, currency: string, role: Role | undefined) {
+  const by = 'DIMENSION_DAY'
+  const [adds, sales, relations, welcomes, alerts, people] = await Promise.all([
+    both(period, (of) => addsOf(of, by)),
+    both(period, (of) => salesOf(of, by, currency)),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/relations', asked(of, by)))),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/welcomes', asked(of, by)))),
+    both(period, (of) => dataOf(api.GET('/api/v1/reports/alerts', asked(of, by)))),
+    seesCorp(role) ? dataOf(api.GET('/api/v1/figures/people')) : undefined,
   ])
-  return { adds: { now: adds, before: addsBefore } satisfies Both<Adds>, people, welcomes, alerts, orders }
+  return { adds, sales, relations, welcomes, alerts, people }
 }
 export type Reports = Awaited<ReturnType<typeof readReports>>
 
-export const readBreakdown = async (period: Period, by: Breakdown) => ({ adds: await addsOf(period, by) })
+/** Malls sell, and nobody is added there. */
+export async function readBreakdown(period: Period, by: Breakdown, currency: string) {
+  const [adds, sales] = await Promise.all([by === 'DIMENSION_MALL' ? undefined : addsOf(period, by), salesOf(period, by, currency)])
+  return { adds: adds?.rows ?? [], sales: sales.rows }
+}
 export type BrokenDown = Awaited<ReturnType<typeof readBreakdown>>
 
 let departments: Promise<Map<string, string>> | undefined
 let channels: Promise<Map<string, string>> | undefined
 
-/** Key of a breakdown → what people call it. Read once; an employee goes by their userid. */
+/** Key of a breakdown → what people call it. Read once; an employee goes by their userid, a mall by its id. */
 export async function namesOf(by: Breakdown): Promise<Map<string, string>> {
-  if (by === 'DIMENSION_STAFF') return new Map()
+  if (by === 'DIMENSION_STAFF' || by === 'DIMENSION_MALL') return new Map()
   return by === 'DIMENSION_CHANNEL' ? (channels ??= channelNames()) : (departments ??= departmentNames())
 }
 
