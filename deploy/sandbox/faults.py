@@ -29,6 +29,8 @@ class Faults:
     rival_wins: float = 0.0
     no_code: float = 0.0
     quiet_return: float = 0.0
+    media_refused: float = 0.0
+    media_lost: float = 0.0
     # Settings, not rates.
     seed: int = 1
     delay_seconds: float = 1.0
@@ -40,6 +42,7 @@ class Faults:
     hour_block_seconds: float = 3600.0
     calls_at_once: int = 40
     former_userid_seconds: float = 60.0
+    media_seconds: float = 3 * 86_400.0
     random: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def change(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -66,5 +69,6 @@ SETTINGS = frozenset(
     (
         "seed", "delay_seconds", "slow_seconds", "attempts", "calls_per_minute", "calls_per_hour",
         "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds",
+        "media_seconds",
     )
 )  # fmt: skip

@@ -29,6 +29,8 @@ class Outcome:
     status: str
     errcode: int | None
     sent_at: datetime | None
+    # How many of its rule's attachments it was sent without.
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -121,9 +123,12 @@ async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> 
         await connection.execute(
             """
             update welcomes w
-            set status = n.status, errcode = n.errcode, sent_at = n.sent_at
-            from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[])
-                as n (corp_id, welcome_id, status, errcode, sent_at)
+            set status = n.status,
+                errcode = n.errcode,
+                sent_at = n.sent_at,
+                attachments_left_out = nullif(n.left_out, 0)
+            from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::int[])
+                as n (corp_id, welcome_id, status, errcode, sent_at, left_out)
             where (w.corp_id, w.welcome_id) = (n.corp_id, n.welcome_id) and w.status = 'OPEN'
             """,
             [one.corp_id for one in ordered],
@@ -131,6 +136,7 @@ async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> 
             [one.status for one in ordered],
             [one.errcode for one in ordered],
             [one.sent_at for one in ordered],
+            [one.left_out for one in ordered],
         )
 
 
