@@ -178,8 +178,9 @@ async def open_another_code(connection: Connection, adds: Iterable[Add], seconds
     return rows
 
 
-async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
-    """Counts by status, and seconds from arrival to WeCom's confirmation over those sent."""
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None, userids: Sequence[str] | None) -> Row:
+    """Counts by status, and seconds from arrival to WeCom's confirmation over those sent. `userids`: of these members
+    alone; None: of everybody."""
     row = await connection.fetchrow(
         """
         select
@@ -194,10 +195,13 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
                 within group (order by extract(epoch from sent_at - arrived_at)::float8)
                 filter (where status = 'SENT') as latencies
         from welcomes
-        where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)
+        where corp_id = $1
+          and ($2::timestamptz is null or arrived_at <= $2)
+          and ($3::text[] is null or userid = any($3))
         """,
         corp_id,
         as_of,
+        userids,
     )
     assert row is not None, "an aggregate or an insert always returns its row"
     return row

@@ -26,6 +26,7 @@ from engagement.db import archived_rules, welcomes
 from engagement.db import rules as db
 from engagement.domain import templates
 from engagement.rpc.attachments import checked, checked_link, shown, shown_link
+from engagement.rpc.lists import shown_members
 from engagement.rpc.welcome_lists import WelcomeLists
 
 # Of a sample name, characters.
@@ -167,9 +168,10 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     async def GetWelcomeFigures(
         self, request: pb.GetWelcomeFiguresRequest, context: Any
     ) -> pb.GetWelcomeFiguresResponse:
-        moment = as_of(request)
+        moment, me = as_of(request), caller()
         async with self._pool.acquire() as connection:
-            row = await welcomes.figures(connection, caller().corp_id, moment)
+            userids = await shown_members(connection, me, "")
+            row = await welcomes.figures(connection, me.corp_id, moment, userids)
         figures = pb.GetWelcomeFiguresResponse(
             sent=row["sent"],
             late=row["late"],
