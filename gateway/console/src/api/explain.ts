@@ -32,6 +32,9 @@ const CHINESE: [RegExp, string][] = [
 /** Whole sentences for refusals that have no field, by their reason. */
 const REASONS: Record<string, string> = {
   ROLE_NOT_ALLOWED: '你的角色不能做这件事。',
+  WECOM_AWAY: '企业微信没有应答，请稍后再试。',
+  WECOM_BUSY: '企业微信暂时不让我们再问，请稍后再试。',
+  PUBLIC_URL_UNKNOWN: '系统还不知道自己的网址：请管理员为 identity 设置 GATEWAY_PUBLIC_URL。',
   BUS_AWAY: '消息系统暂时不可用，请稍后再试。',
   STORE_AWAY: '数据库暂时不可用，请稍后再试。',
   UNAVAILABLE: '服务暂时不可用，请稍后再试。',
