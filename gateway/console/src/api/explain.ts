@@ -26,6 +26,10 @@ const CHINESE: [RegExp, string][] = [
   [/^an active member$/, '在职成员'],
   [/^another ADMIN, named first$/, '先指定另一位管理员'],
   [/^a UUID$/, '有效的编号'],
+  [/^a value that a (\w+) can have$/, '这种标识可能有的值'],
+  [/^another identifier, or another customer$/, '另一个标识或另一位客户'],
+  [/^the id of an identifier or of a customer$/, '标识或客户的编号'],
+  [/^a handler that is parked$/, '被隔离的处理者'],
   [/^one of (.+)$/, '以下之一：$1'],
 ]
 
