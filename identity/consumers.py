@@ -23,6 +23,7 @@ from chassis.kernel.renames import Rename
 from chassis.logs import log
 from chassis.outbox import Tx
 from identity.app import contacts, renames, staff
+from identity.app.changes import tell_customers
 from identity.app.customers import Observation, observe
 from identity.app.relations import News, record
 from identity.app.renames import RenameNews
@@ -60,6 +61,7 @@ async def follow_on_contact_changed(tx: Tx, facts: Sequence[Received]) -> None:
     await record(tx, news)
     await observe(tx, seen, "wecom")
     await contacts.ask(tx, to_read)
+    await tell_customers(tx, _heads(seen))
 
 
 async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
@@ -68,6 +70,7 @@ async def name_buyer_on_order(tx: Tx, facts: Sequence[Received]) -> None:
         at = fact.message.order.at.ToDatetime(UTC)
         seen.append(Observation(fact.corp_id, tuple(fact.message.detail.buyer), at, fact_id=fact.id))
     await observe(tx, seen, "mall")
+    await tell_customers(tx, _heads(seen))
 
 
 async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
@@ -76,10 +79,23 @@ async def link_on_buyer_identified(tx: Tx, facts: Sequence[Received]) -> None:
         at = fact.message.at.ToDatetime(UTC)
         seen.append(Observation(fact.corp_id, tuple(fact.message.identifiers), at, fact_id=fact.id))
     await observe(tx, seen, "mall-buyer")
+    await tell_customers(tx, _heads(seen))
+
+
+def _heads(seen: Sequence[Observation]) -> Iterator[tuple[str, str]]:
+    """One identifier of each: all that were seen with it are the same customer's, or were refused."""
+    return ((one.corp_id, one.identifiers[0].id) for one in seen if one.identifiers)
 
 
 async def value_on_order_attributed(tx: Tx, facts: Sequence[Received]) -> None:
-    await ORDER_VALUES.save(tx.connection, [_value(fact.corp_id, fact.message) for fact in facts])
+    rows = [_value(fact.corp_id, fact.message) for fact in facts]
+    changed = set(await ORDER_VALUES.save(tx.connection, rows))
+    buyers = [
+        (row["corp_id"], row["buyer_id"])
+        for row in rows
+        if row["buyer_id"] and (row["corp_id"], row["mall_id"], row["order_id"]) in changed
+    ]
+    await tell_customers(tx, buyers)
 
 
 def _value(corp_id: str, message: OrderAttributed) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from chassis.outbox import Outbox, Tx
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
 from identity.app import relations
+from identity.app.changes import tell_customers
 from identity.app.customers import Observation, observe
 from identity.app.names import NamePrefixes
 from identity.db import contacts as db
@@ -102,6 +103,7 @@ class ContactReads:
                 firsts[key] = min(firsts.get(key, add.event.at), add.event.at)
             await observe(tx, [self._observation(item, firsts) for item in found], "externalcontact/get")
             await self._save(tx, found)
+            await tell_customers(tx, [(item.claim.corp_id, item.claim.key) for item in found])
             await scheduled.finish(
                 tx.connection, KIND, [(item.claim, item.failure or "read") for item in outcomes if not item.again]
             )

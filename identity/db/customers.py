@@ -53,16 +53,17 @@ async def followers(connection: Connection, corp_id: str, me: str | None) -> lis
     return sorted({row["userid"] for row in await connection.fetch(FOLLOWERS, corp_id, me)})
 
 
-async def of_identifier(connection: Connection, corp_id: str, identifier_id: str) -> list[str]:
-    """The customer whom the identifier names: one or none."""
+async def of_identifiers(connection: Connection, corp_id: str, ids: Sequence[str]) -> list[str]:
+    """The customers whom the identifiers name, sorted; values that name nobody are left out."""
     rows = await connection.fetch(
         """
-        select customer_id
+        select distinct customer_id
         from identifiers
-        where corp_id = $1 and identifier_id = $2 and customer_id is not null
+        where corp_id = $1 and identifier_id = any($2::uuid[]) and customer_id is not null
+        order by customer_id
         """,
         corp_id,
-        identifier_id,
+        ids,
     )
     return [row["customer_id"] for row in rows]
 

@@ -84,7 +84,7 @@ class CustomerServicer(grpc_pb.CustomerServiceServicer):
     async def _of_identifier(self, identifier_id: str | None, field: str) -> pb.Customer:
         me = caller()
         async with self._pool.acquire() as connection:
-            ids = await db.of_identifier(connection, me.corp_id, identifier_id) if identifier_id is not None else []
+            ids = await db.of_identifiers(connection, me.corp_id, [identifier_id]) if identifier_id is not None else []
             found = await self._in_scope(connection, me, ids)
         if found is None:
             raise NotFound("CUSTOMER_NOT_FOUND", field=field)
