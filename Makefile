@@ -40,7 +40,7 @@ soak: $(VENV)/.test proto ## Properties from a new seed, then MINUTES=10 of kill
 	@BIHUAN_TEST_PROFILE=soak python -m pytest tests/unit tests/integration -m hypothesis --timeout 1800
 	@python -m tests.faults.soak --minutes $(MINUTES)
 
-bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
+bench: $(VENV)/.test proto console .build/browser.stamp ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench
 
 screens: $(VENV)/.test proto console .build/browser.stamp ## Take the pictures of the READMEs anew (docs/screens)
