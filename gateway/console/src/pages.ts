@@ -61,4 +61,5 @@ export const PAGES: Page[] = [
   inner('/orders/:mallId/:orderId', 'conversion', ALL, '订单', 'Order', () => import('./orders/OrderDetail.vue')),
   page('/health', 'settings', [ADMIN], '健康', 'Health', () => import('./health/Health.vue')),
   page('/staff', 'settings', LEADS, '员工', 'Staff', () => import('./staff/StaffList.vue')),
+  page('/departments', 'settings', LEADS, '部门', 'Departments', () => import('./departments/DepartmentList.vue')),
 ]
