@@ -73,4 +73,5 @@ export const PAGES: Page[] = [
   page('/dead-letters', 'settings', [ADMIN], '死信', 'Dead letters', () => import('./dead-letters/DeadLetterList.vue')),
   inner('/dead-letters/:service/:durable/:factId', 'settings', [ADMIN], '死信', 'Dead letter', () => import('./dead-letters/DeadLetterDetail.vue')),
   page('/api-keys', 'settings', [ADMIN], 'API 密钥', 'API keys', () => import('./api-keys/ApiKeyList.vue')),
+  page('/departments', 'settings', LEADS, '部门', 'Departments', () => import('./departments/DepartmentList.vue')),
 ]
