@@ -31,5 +31,5 @@ async def test_alerts_are_filtered_by_status_and_counted(sit: Sit, admin: Client
     await desk.look("alerts-status")
     front = await sit("FRONTLINE")
     await front.open("/alerts?status=ALERT_STATUS_LISTED")
-    await expect(front.page.get_by_label("员工")).to_have_count(0)
     await expect(front.page.get_by_label("发送")).to_have_value("ALERT_STATUS_LISTED")
+    await expect(front.page.get_by_label("员工", exact=True)).to_have_count(0)

@@ -121,4 +121,5 @@ async def test_welcomes_are_listed_by_how_they_ended(sit: Sit, admin: Client) ->
     front = await sit("FRONTLINE")
     await front.open("/welcomes?outcomes=WELCOME_OUTCOME_SENT")
     await expect(front.page.get_by_role("heading", name="欢迎记录")).to_be_visible()
-    await expect(front.page.get_by_label("员工")).to_have_count(0)
+    await expect(front.page.get_by_label("结果")).to_have_value("WELCOME_OUTCOME_SENT")
+    await expect(front.page.get_by_label("员工", exact=True)).to_have_count(0)
