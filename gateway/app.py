@@ -13,11 +13,12 @@ from aiohttp.typedefs import Handler
 
 from chassis.kernel.corps import Corps
 from chassis.web import add_health_routes
-from gateway import app_keys, auth, catalogue, files, pages, stream
+from gateway import app_keys, auth, catalogue, files, pages, qr_codes, stream
 from gateway.auth import Doorkeeper
 from gateway.edge import Edge
 from gateway.hub import Hub
 from gateway.mall import webhook
+from gateway.pictures import Pictures
 from gateway.request_log import one_line_per_request
 from gateway.rest import openapi, routes
 from gateway.settings import Settings
@@ -62,6 +63,7 @@ def create_app(
     stream.add_routes(app, hub)
     routes.add_routes(app, channels)
     files.add_routes(app, channels)
+    qr_codes.add_routes(app, channels, Pictures(settings.picture_origins))
     catalogue.add_routes(app)
     pages.add_routes(app, pages.Pages())
     _add_documents(app)

@@ -44,7 +44,7 @@ def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -
     async def upload(request: web.Request) -> web.Response:
         caller = await _allowed(request, uploaders)
         head = _head(request)
-        call: Upload = stub_of(request).UploadFile(timeout=TRANSFER_SECONDS, metadata=_metadata(request, caller))
+        call: Upload = stub_of(request).UploadFile(timeout=TRANSFER_SECONDS, metadata=metadata_of(request, caller))
         try:
             file = await _sent(call, head, request)
         except BaseException:
@@ -56,7 +56,7 @@ def add_routes(app: web.Application, channels: Mapping[str, grpc.aio.Channel]) -
     async def download(request: web.Request) -> web.StreamResponse:
         caller = await _allowed(request, readers)
         asked = pb.DownloadFileRequest(file_id=request.match_info["file_id"])
-        call = stub_of(request).DownloadFile(asked, timeout=TRANSFER_SECONDS, metadata=_metadata(request, caller))
+        call = stub_of(request).DownloadFile(asked, timeout=TRANSFER_SECONDS, metadata=metadata_of(request, caller))
         try:
             pieces = aiter(call)
             file = (await anext(pieces)).file
@@ -170,7 +170,8 @@ def _headers(file: pb.File) -> dict[str, str]:
     }
 
 
-def _metadata(request: web.Request, caller: Caller) -> list[tuple[str, str]]:
+def metadata_of(request: web.Request, caller: Caller) -> list[tuple[str, str]]:
+    """What a call to a service carries for this request."""
     context = structlog.contextvars.get_contextvars()
     traced = [("request-id", context.get("request_id", "")), ("traceparent", context.get("traceparent", ""))]
     return call_metadata(request.app[app_keys.SETTINGS].service_key, [*caller.metadata(), *traced])

@@ -21,5 +21,7 @@ class Settings(ChassisSettings):
     identity_address: str
     # How long every message of a mall is kept, to be read anew by a later reader; the streams keep a week.
     mall_archive_days: int = Field(default=180, validation_alias="BIHUAN_MALL_ARCHIVE_DAYS", ge=7)
+    # Where WeCom's pictures are: origins with spaces between. From nowhere else is anything fetched.
+    picture_origins: str = "https://wework.qpic.cn https://open.work.weixin.qq.com"
     # Longest a REST call may take inside.
     call_seconds: float = 10.0

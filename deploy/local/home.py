@@ -90,7 +90,7 @@ class Home:
             others = [_new_corp() for _ in range(1, self._corps)]
             self._keys_file.write_text(json.dumps({**_new_keys(), **_new_corp(), "others": others}, indent=1))
         if self._given_corps is None:
-            sandbox = f"http://127.0.0.1:{self._api_port or ports.sandbox}"
+            sandbox = self._wecom(ports)
             self.corps_file.write_text("\n".join(_corp_section(corp, sandbox) for corp in self.corps))
             self.corps_file.chmod(0o600)
 
@@ -123,6 +123,9 @@ class Home:
         kept = json.loads(self._keys_file.read_text())
         return [kept, *kept.get("others", [])]
 
+    def _wecom(self, ports: Ports) -> str:
+        return f"http://127.0.0.1:{self._api_port or ports.sandbox}"
+
     def postgres_url(self, ports: Ports, role: str) -> str:
         return f"postgresql://{role}:{self.keys['postgres']}@127.0.0.1:{ports.postgres}/bihuan"
 
@@ -145,6 +148,7 @@ class Home:
             "BIHUAN_DRAIN_SECONDS": "0",
             "GATEWAY_PORT": str(own.gateway),
             "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{ports.gateway}",
+            "GATEWAY_PICTURE_ORIGINS": self._wecom(ports),
             # The sandbox's shop answers at once; a real one lags by up to half a minute.
             "COMMERCE_BUYER_QUERY_DELAY_SECONDS": "0.2",
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from deploy.sandbox import memory
+from deploy.sandbox import memory, qr_codes
 from deploy.sandbox.api import Api
 from deploy.sandbox.chat.window import ChatWindow
 from deploy.sandbox.control import Control
@@ -40,6 +40,7 @@ def create_app(
     api.add_routes(app)
     ShopApi(world, faults).add_routes(app)
     SignIn(world).add_routes(app)
+    qr_codes.add_routes(app, world)
     Customers(world, faults, sender).add_routes(app)
     control = Control(world, faults, api, courier, sender)
     control.add_routes(app)

@@ -6,6 +6,7 @@ import secrets
 import time
 from typing import Any
 
+from deploy.sandbox import qr_codes
 from deploy.sandbox.errors import WeComRefusal, check_fields
 from deploy.sandbox.people import ContactWay
 from deploy.sandbox.world import App, Corp
@@ -35,12 +36,12 @@ async def add_contact_way(corp: Corp, body: dict[str, Any], app: App) -> dict[st
     way = ContactWay(secrets.token_hex(16), dict(body), time.time())
     corp.contact_ways[way.config_id] = way
     answer = {"config_id": way.config_id}
-    return answer | ({"qr_code": way.qr_code} if body["scene"] == 2 else {})
+    return answer | ({"qr_code": qr_codes.address(corp, way)} if body["scene"] == 2 else {})
 
 
 async def get_contact_way(corp: Corp, body: dict[str, Any], _: App) -> dict[str, Any]:
     way = _way(corp, body)
-    return {"contact_way": {"config_id": way.config_id, "qr_code": way.qr_code, **way.body}}
+    return {"contact_way": {"config_id": way.config_id, "qr_code": qr_codes.address(corp, way), **way.body}}
 
 
 async def list_contact_way(corp: Corp, body: dict[str, Any], _: App) -> dict[str, Any]:

@@ -25,10 +25,6 @@ class ContactWay:
     body: dict[str, Any]
     created_at: float
 
-    @property
-    def qr_code(self) -> str:
-        return f"https://wework.qpic.cn/sandbox/{self.config_id}"
-
 
 @dataclass
 class Person:

@@ -1,16 +1,19 @@
-"""The two routes whose bodies are no JSON: files in and out (gateway.files)."""
+"""The routes whose bodies are no JSON: files in and out (gateway.files), a live code's picture (gateway.qr_codes)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from bihuan.acquisition.v1 import live_code_service_pb2 as live_code_pb
 from bihuan.operations.v1 import file_service_pb2 as pb
 from google.protobuf.descriptor import Descriptor
 
 from chassis.kernel.access import access_of
 
 FILES = "/api/v1/services/{service}/files"
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+QR_CODE = "/api/v1/live-codes/{liveCodeId}/qr-code"
 SERVICE = {
     "name": "service",
     "in": "path",
@@ -60,4 +63,24 @@ def paths(reference: Callable[[Descriptor], dict[str, Any]]) -> dict[str, Any]:
         {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     )
     download["responses"]["304"] = {"description": "As `If-None-Match` says."}
-    return {FILES: {"post": upload}, FILES + "/{fileId}": {"get": download}}
+    return {FILES: {"post": upload}, FILES + "/{fileId}": {"get": download}, QR_CODE: {"get": _qr_code()}}
+
+
+def _qr_code() -> dict[str, Any]:
+    methods = live_code_pb.DESCRIPTOR.services_by_name["LiveCodeService"].methods_by_name
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "operationId": "GetLiveCodeQrCode",
+        "tags": ["acquisition"],
+        "description": "The picture to print, as WeCom made it.",
+        "x-roles": sorted(access_of(methods["GetLiveCode"]).roles),
+        "parameters": [{"name": "liveCodeId", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": {
+            "200": {
+                "description": "Done.",
+                "content": dict.fromkeys(("image/png", "image/jpeg", "image/gif"), picture),
+            },
+            "304": {"description": "As `If-None-Match` says."},
+            "default": FAILED,
+        },
+    }

@@ -61,17 +61,21 @@ class IdentifierPolicies:
         return db.policies_of(rows), rows
 
     async def set(
-        self, corp_id: str, wanted: Policy, denied_values: Sequence[str], by: str, *, dry_run: bool, confirm: str
+        self, corp_id: str, wanted: Policy, denied_values: Sequence[str] | None, by: str, *, dry_run: bool, confirm: str
     ) -> tuple[Effect, str]:
         """Returns what it does, or would do, and the confirmation of that; empty when none is needed.
 
+        `denied_values` None: those that are denied stay so.
+
         Raises Invalid, and Precondition POLICY_WOULD_SPLIT while an effect is not confirmed.
         """
-        policy = replace(wanted, denied=self._denied(corp_id, wanted.kind, denied_values))
-        _check(policy)
+        denied = None if denied_values is None else self._denied(corp_id, wanted.kind, denied_values)
+        _check(wanted)
         async with self._outbox.transaction() as tx:
             await db.lock(tx.connection, corp_id)
             rows = await db.rows_of(tx.connection, corp_id)
+            kept = db.policies_of(rows).of(wanted.kind).denied
+            policy = replace(wanted, denied=kept if denied is None else denied)
             effect = await _effect_of(tx.connection, corp_id, policy, db.policies_of(rows))
             confirmation = "" if effect.is_none else _confirmation(corp_id, policy, effect, rows)
             if dry_run:

@@ -7,6 +7,7 @@ from bihuan.identity.v1 import identifier_policy_service_pb2 as pb
 from bihuan.identity.v1 import identifier_policy_service_pb2_grpc as grpc_pb
 
 from chassis import paging
+from chassis.errors import Invalid
 from chassis.kernel.caller import caller
 from chassis.moments import stamp
 from chassis.pool import Row
@@ -28,6 +29,8 @@ class IdentifierPolicyServicer(grpc_pb.IdentifierPolicyServiceServicer):
         self, request: pb.SetIdentifierPolicyRequest, context: Any
     ) -> pb.SetIdentifierPolicyResponse:
         me, kind = caller(), paging.text(request.kind, "kind", most=40)
+        if request.keep_denied and request.denied_values:
+            raise Invalid("DENIED_TWICE", field="deniedValues", expected="no values where those denied before are kept")
         wanted = Policy(
             kind,
             priority=request.priority,
@@ -37,7 +40,7 @@ class IdentifierPolicyServicer(grpc_pb.IdentifierPolicyServiceServicer):
         effect, confirmation = await self._policies.set(
             me.corp_id,
             wanted,
-            list(request.denied_values),
+            None if request.keep_denied else list(request.denied_values),
             me.name,
             dry_run=request.dry_run,
             confirm=request.confirm,

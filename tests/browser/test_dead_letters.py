@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import nats
@@ -88,3 +89,27 @@ async def _number(admin: Client) -> int:
 
 async def _equals(read: Any, wanted: Any) -> bool:
     return bool(await read() == wanted)
+
+
+async def test_jobs_of_a_service_that_is_away_hide_no_others(sit: Sit) -> None:
+    desk = await sit("ADMIN")
+    desk.expected |= {503}
+    refused = {"type": "about:blank", "title": "x", "status": 503, "detail": "away", "reason": "UNAVAILABLE"}
+    await desk.page.route("**/services/commerce/jobs*", lambda route: route.fulfill(status=503, json=refused))
+    await desk.open("/jobs")
+    await expect(desk.page.get_by_role("alert")).to_contain_text("commerce")
+    await expect(desk.page.get_by_text("没有加载成功")).to_have_count(0)
+
+
+async def test_health_says_what_it_cannot_know_and_leads_to_the_letters(sit: Sit, admin: Client) -> None:
+    told = await admin.get("/api/v1/services/acquisition/health")
+    away = {**told, "busAway": True, "sources": [{"source": "callback.1000002"}]}
+    desk = await sit("ADMIN")
+    await desk.page.route("**/services/acquisition/health", lambda route: route.fulfill(json=away))
+    await desk.open("/health")
+    first = desk.page.locator("section.service").first
+    await expect(first.get_by_role("alert")).to_contain_text("NATS")
+    await expect(first.get_by_text("现在不知道", exact=True)).to_be_visible()
+    await desk.look("health-away")
+    await desk.page.locator("section.service").nth(3).get_by_role("link").first.click()
+    await expect(desk.page).to_have_url(re.compile("/dead-letters.service=identity$"))

@@ -303,6 +303,15 @@ async def test_a_denied_value_names_nobody(rooms: Rooms, sealer: Sealer, identif
         assert (await who_is_who(room))[1] == [hotline.id]
         listed = await doors.policies.ListIdentifierPolicies(policy_pb.ListIdentifierPoliciesRequest(), None)
         assert {one.kind: one.denied for one in listed.policies}["phone"] == 1
+        # Nobody can read the denied values to send them again with a change of something else.
+        keeping = setting(kind="phone", priority=6, most_per_customer=3, most_customers=3, keep_denied=True)
+        kept = await doors.policies.SetIdentifierPolicy(keeping, None)
+        assert (kept.policy.priority, kept.policy.denied) == (6, 1)
+        assert (await who_is_who(room))[1] == [hotline.id]
+        keeping.denied_values.append("13912345678")
+        with pytest.raises(Invalid) as refusal:
+            await doors.policies.SetIdentifierPolicy(keeping, None)
+        assert refusal.value.field == "deniedValues"
 
 
 @pytest.mark.parametrize(

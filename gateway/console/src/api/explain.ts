@@ -26,12 +26,19 @@ const CHINESE: [RegExp, string][] = [
   [/^an active member$/, '在职成员'],
   [/^another ADMIN, named first$/, '先指定另一位管理员'],
   [/^a UUID$/, '有效的编号'],
+  [/^a value that a (\w+) can have$/, '这种标识可能有的值'],
+  [/^another identifier, or another customer$/, '另一个标识或另一位客户'],
+  [/^the id of an identifier or of a customer$/, '标识或客户的编号'],
+  [/^a handler that is parked$/, '被隔离的处理者'],
   [/^one of (.+)$/, '以下之一：$1'],
 ]
 
 /** Whole sentences for refusals that have no field, by their reason. */
 const REASONS: Record<string, string> = {
   ROLE_NOT_ALLOWED: '你的角色不能做这件事。',
+  WECOM_AWAY: '企业微信没有应答，请稍后再试。',
+  WECOM_BUSY: '企业微信暂时不让我们再问，请稍后再试。',
+  PUBLIC_URL_UNKNOWN: '系统还不知道自己的网址：请管理员为 identity 设置 GATEWAY_PUBLIC_URL。',
   BUS_AWAY: '消息系统暂时不可用，请稍后再试。',
   STORE_AWAY: '数据库暂时不可用，请稍后再试。',
   UNAVAILABLE: '服务暂时不可用，请稍后再试。',
