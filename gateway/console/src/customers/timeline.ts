@@ -20,18 +20,15 @@ export interface Happening {
 }
 
 const MOST_ASKED = 3
-const ALERTS_READ = 200
 const MOST_SHOWN = 60
 const sum = (of?: Schemas['Money']): string => (of ? money(of.amount, of.currency) : '')
 
-/** The latest alerts about the customer, of those who follow them now or did last. */
+/** The latest alerts about the customer, as far as the caller may see them. */
 export async function alertsAbout(customer: Customer): Promise<Alert[]> {
-  const userids = [...new Set([...customer.relations].sort((one, other) => (other.endedAt ?? '9').localeCompare(one.endedAt ?? '9')).map((one) => one.userid))]
-  const own = new Set(customer.identifiers.map((one) => one.identifierId))
-  const read = async (userid: string): Promise<Alert[]> =>
-    (await dataOf(api.GET('/api/v1/alerts', { params: { query: { userid, pageSize: ALERTS_READ } } }))).alerts
-  const found = await Promise.all(userids.slice(0, MOST_ASKED).map(read))
-  return found.flat().filter((one) => own.has(one.contactId))
+  const contacts = customer.identifiers.filter((one) => one.kind === 'external_userid').slice(0, MOST_ASKED)
+  const read = async (contactId: string): Promise<Alert[]> =>
+    (await dataOf(api.GET('/api/v1/alerts', { params: { query: { contactId, pageSize: MOST_SHOWN } } }))).alerts
+  return (await Promise.all(contacts.map((one) => read(one.identifierId)))).flat()
 }
 
 /** What is known of a customer, the newest first. */
