@@ -16,7 +16,7 @@ BASE ?= origin/main
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test test-unit soak bench lint proto console console-dev lock clean
+.PHONY: help run up down test test-unit soak bench screens lint proto console console-dev lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,8 +40,11 @@ soak: $(VENV)/.test proto ## Properties from a new seed, then MINUTES=10 of kill
 	@BIHUAN_TEST_PROFILE=soak python -m pytest tests/unit tests/integration -m hypothesis --timeout 1800
 	@python -m tests.faults.soak --minutes $(MINUTES)
 
-bench: $(VENV)/.test proto ## Measure speed beside a raw ceiling; writes bench.json
+bench: $(VENV)/.test proto console .build/browser.stamp ## Measure speed beside a raw ceiling; writes bench.json
 	@python -m tests.bench
+
+screens: $(VENV)/.test proto console .build/browser.stamp ## Take the pictures of the READMEs anew (docs/screens)
+	@python -m tests.browser.screens
 
 lint: $(VENV)/.test proto console ## Style, types, arrows between packages, contract
 	@ruff check . && ruff format --check .

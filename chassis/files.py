@@ -156,6 +156,15 @@ class Files:
             raise NotFound("FILE_NOT_FOUND", field="fileId")
         return self._file(row), parts
 
+    async def own(self, corp_id: str, file_id: str) -> tuple[File, Sequence[Part]]:
+        """For the service's own use. Raises NotFound."""
+        async with self._pool.acquire() as connection:
+            row = await file_rows.whole(connection, corp_id, file_id)
+            parts = await file_rows.parts_of(connection, corp_id, file_id)
+        if row is None:
+            raise NotFound("FILE_NOT_FOUND", field="fileId")
+        return self._file(row), parts
+
     def _may_see(self, me: Caller, row: Row) -> bool:
         """What was made in another role may hold what this one does not show. A purpose that only another release
         knows has no readers of its own."""

@@ -21,9 +21,10 @@ from chassis.wecom.client import WeComs
 from engagement.adapters.wecom import WeComVoice
 from engagement.app import alerts, renames, welcomes
 from engagement.app.alerts import AlertMessages
+from engagement.app.media import Media
 from engagement.app.renames import Renaming
 from engagement.app.touch_days import TouchDays
-from engagement.app.welcome_files import WELCOME_IMAGE
+from engagement.app.welcome_files import WELCOME_FILE, WELCOME_IMAGE
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
 from engagement.db import touch_days
@@ -38,6 +39,8 @@ async def build(service: Service, settings: Settings) -> None:
     service.on_close(wecoms.close)
     voice = WeComVoice(wecoms)
     service.files.add(WELCOME_IMAGE)
+    service.files.add(WELCOME_FILE)
+    uploads = service.loop("welcome-media", Media(service.pool, service.files, voice).upload_due, interval=5)
 
     welcoming = service.effect(
         welcomes.KIND,
@@ -68,7 +71,7 @@ async def build(service: Service, settings: Settings) -> None:
 
     service.serve(
         welcome_service_pb2_grpc.add_WelcomeServiceServicer_to_server,
-        WelcomeServicer(service.outbox, service.once, service.sealer),
+        WelcomeServicer(service.outbox, service.once, service.sealer, service.files, uploads.wake),
     )
     service.serve(
         alert_service_pb2_grpc.add_AlertServiceServicer_to_server,

@@ -21,7 +21,7 @@ from chassis.kernel.scope import place_staff
 from chassis.moments import moment
 from chassis.outbox import Tx
 from chassis.sealing import Sealer
-from engagement.app import alerts, renames, welcomes
+from engagement.app import alerts, renames, welcome_plans, welcomes
 from engagement.db import names
 from engagement.db.channels import CHANNELS
 from engagement.db.welcomes import expedite
@@ -35,7 +35,7 @@ class Handlers:
 
     async def welcome_on_customer_acquired(self, tx: Tx, facts: Sequence[Received]) -> None:
         acquired = [
-            welcomes.Acquired(
+            welcome_plans.Acquired(
                 corp_id=fact.corp_id,
                 contact_id=fact.message.contact.id,
                 userid=fact.message.userid,
@@ -48,7 +48,7 @@ class Handlers:
             for fact in facts
         ]
         patience = timedelta(seconds=self._settings.name_patience_seconds)
-        await welcomes.plan(tx, acquired, self._sealer, self._identifiers, patience)
+        await welcome_plans.plan(tx, acquired, self._sealer, self._identifiers, patience)
 
     async def name_on_contact_read(self, tx: Tx, facts: Sequence[Received]) -> None:
         rows = [

@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -53,6 +54,23 @@ class WeComAway(Exception):
         self.sent = sent
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as WeCom takes it: one part of a form, called `media`."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+    def form(self) -> aiohttp.FormData:
+        """A form is read once: each try has its own."""
+        form = aiohttp.FormData(quote_fields=False, charset="utf-8")
+        # A name that cannot end its quotation.
+        name = "".join(one if one.isprintable() and one not in '"\\/' else "_" for one in self.name)
+        form.add_field("media", self.content, filename=name, content_type=self.content_type)
+        return form
+
+
 class Limits:
     """What WeCom counts per corp and API, whichever app calls: calls a minute, and calls at once."""
 
@@ -88,8 +106,11 @@ class WeCom:
     async def post(self, api: str, body: dict[str, Any], seconds: float = 5.0) -> dict[str, Any]:
         return await self._call("POST", api, {}, body, seconds)
 
+    async def upload(self, api: str, file: Upload, seconds: float, **params: str) -> dict[str, Any]:
+        return await self._call("POST", api, params, file, seconds)
+
     async def _call(
-        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None, seconds: float
+        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | Upload | None, seconds: float
     ) -> dict[str, Any]:
         """Raises WeComError or WeComAway; never takes longer than `seconds`.
 
@@ -128,16 +149,19 @@ class WeCom:
             metrics.WECOM_CALLS.labels(api, "timeout").inc()
             raise WeComAway(f"{api}: no answer within {seconds} s", sent=sent) from error
 
-    async def _send(self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | None) -> dict[str, Any]:
-        # WeCom refuses \uXXXX escapes: real UTF-8 on the wire.
-        data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
+    async def _send(
+        self, method: str, api: str, params: dict[str, str], body: dict[str, Any] | Upload | None
+    ) -> dict[str, Any]:
+        request: dict[str, Any] = {"headers": {"Content-Type": "application/json"}}
+        if isinstance(body, Upload):
+            # Many bytes: who calls bounds the time.
+            request = {"data": body.form(), "timeout": aiohttp.ClientTimeout(total=None)}
+        elif body is not None:
+            # WeCom refuses \uXXXX escapes: real UTF-8 on the wire.
+            request["data"] = json.dumps(body, ensure_ascii=False).encode()
         try:
             async with self._session.request(
-                method,
-                f"{self.corp.api_base}/cgi-bin/{api}",
-                params=params,
-                data=data,
-                headers={"Content-Type": "application/json"},
+                method, f"{self.corp.api_base}/cgi-bin/{api}", params=params, **request
             ) as response:
                 if response.status != 200:
                     raise WeComAway(f"{api}: HTTP {response.status}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from chassis.kernel.changes import publish_changed
 from chassis.outbox import Tx
 from chassis.pool import Row
 from commerce.app import buyers, currencies, refunds
@@ -15,6 +16,8 @@ from commerce.app.order_messages import Key, OrderMessage
 from commerce.db import lines, marks
 from commerce.db import orders as db
 from commerce.domain.orders import fold
+
+NOUN = "orders"
 
 
 async def record(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_delay: timedelta) -> None:
@@ -38,6 +41,8 @@ async def record(tx: Tx, messages: Sequence[OrderMessage], durable: str, query_d
     await marks.mark_orders_without_buyer(
         tx.connection, [key for key, order in orders.items() if not order["buyer_id"]]
     )
+    for corp_id in sorted({key[0] for key in by_order}):
+        publish_changed(tx, corp_id, NOUN, [f"{mall}/{order}" for corp, mall, order in by_order if corp == corp_id])
 
 
 def _folded(accepted: Accepted) -> Mapping[str, Any]:

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
-from deploy.sandbox import address_book, contacts, hostile, messages
+from deploy.sandbox import address_book, contacts, hostile, media, messages
 from deploy.sandbox.errors import WeComRefusal
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.quota import Quota
@@ -52,6 +52,7 @@ class Api:
             "externalcontact/get": contacts.get_contact,
             "externalcontact/list": contacts.list_contacts,
             "externalcontact/send_welcome_msg": messages.Welcomer(faults).send,
+            "media/upload": media.MediaStore(faults).upload,
             "message/send": messages.Messenger(faults).send,
         }
 
@@ -143,6 +144,8 @@ class Api:
 async def _read(request: web.Request) -> dict[str, Any]:
     body: Any = dict(request.query)
     body.pop("access_token", None)
+    if request.content_type == "multipart/form-data":
+        return {**body, **await _form(request)}
     if request.method == "POST":
         try:
             body = json.loads(await request.read())
@@ -151,6 +154,17 @@ async def _read(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise WeComRefusal(40035, "invalid parameter")
     return body
+
+
+async def _form(request: web.Request) -> dict[str, Any]:
+    """Of the part `media` its name and bytes; nothing without such a part."""
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader) and part.name == "media":
+            content = bytearray()
+            while chunk := await part.read_chunk():
+                content += chunk
+            return {"name": part.filename or "", "content": bytes(content)}
+    return {}
 
 
 def _empty(api: str) -> dict[str, list[Any]]:

@@ -32,6 +32,8 @@ class Faults:
     # JS-SDK tickets: given out wrong, over before their time.
     wrong_ticket: float = 0.0
     ticket_expiry: float = 0.0
+    media_refused: float = 0.0
+    media_lost: float = 0.0
     # Settings, not rates.
     seed: int = 1
     delay_seconds: float = 1.0
@@ -45,6 +47,7 @@ class Faults:
     former_userid_seconds: float = 60.0
     app_tickets_per_hour: int = 100
     corp_tickets_per_hour: int = 400
+    media_seconds: float = 3 * 86_400.0
     random: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def change(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -72,5 +75,7 @@ SETTINGS = frozenset(
         "seed", "delay_seconds", "slow_seconds", "attempts", "calls_per_minute", "calls_per_hour",
         "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds", "app_tickets_per_hour",
         "corp_tickets_per_hour",
+        "minute_block_seconds", "hour_block_seconds", "calls_at_once", "former_userid_seconds",
+        "media_seconds",
     )
 )  # fmt: skip

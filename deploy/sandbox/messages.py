@@ -7,10 +7,17 @@ from typing import Any
 
 from deploy.sandbox.errors import WeComRefusal, check_fields
 from deploy.sandbox.faults import Faults
+from deploy.sandbox.media import MediaStore
 from deploy.sandbox.people import AppMessage, Welcome
 from deploy.sandbox.world import WELCOME_SECONDS, App, Corp
 
-ATTACHMENTS = {"image", "link", "miniprogram", "video", "file"}
+ATTACHMENTS = {
+    "image": {"media_id", "pic_url"},
+    "link": {"title", "picurl", "desc", "url"},
+    "miniprogram": {"title", "pic_media_id", "appid", "page"},
+    "video": {"media_id"},
+    "file": {"media_id"},
+}
 MESSAGES_PER_MINUTE = 30
 MESSAGES_PER_HOUR = 1000
 TEXT_BYTES = 2048
@@ -19,7 +26,7 @@ ACTIVE = 1
 
 class Welcomer:
     def __init__(self, faults: Faults) -> None:
-        self._faults = faults
+        self._faults, self._media = faults, MediaStore(faults)
 
     async def send(self, corp: Corp, body: dict[str, Any], app: App) -> dict[str, Any]:
         """Each app may use its own code only; the first that gets through has welcomed, for all of them."""
@@ -35,7 +42,7 @@ class Welcomer:
             or time.time() > welcome.issued_at + WELCOME_SECONDS
         ):
             raise WeComRefusal(41050, "invalid welcome code or code expired")
-        _check_content(body)
+        self._check_content(corp, body)
         friendship = corp.friendships.get(welcome.userid, welcome.external_userid)
         if friendship is not None and friendship.awaits_consent:
             raise WeComRefusal(41053, "the customer has not agreed to the chat archive")
@@ -47,6 +54,37 @@ class Welcomer:
             raise WeComRefusal(41096, "another app is sending the welcome")
         _welcomed(corp, welcome)
         return {}
+
+    def _check_content(self, corp: Corp, body: dict[str, Any]) -> None:
+        text = (body.get("text") or {}).get("content", "")
+        attachments = body.get("attachments", [])
+        if not text and not attachments:
+            raise WeComRefusal(44004, "empty content")
+        if len(text.encode()) > 4000:
+            raise WeComRefusal(45002, "content too long")
+        if len(attachments) > 9:
+            raise WeComRefusal(41064, "too many attachments")
+        for attachment in attachments:
+            kind = attachment.get("msgtype")
+            if kind not in ATTACHMENTS or not isinstance(attachment.get(kind), dict):
+                raise WeComRefusal(41065, "invalid attachment")
+            self._check_attachment(corp, kind, attachment[kind])
+
+    def _check_attachment(self, corp: Corp, kind: str, content: dict[str, Any]) -> None:
+        check_fields(content, ATTACHMENTS[kind])
+        if kind == "link":
+            if not content.get("title") or not content.get("url"):
+                raise WeComRefusal(40063, "link without title or url")
+            if len(content["title"].encode()) > 128 or len(content.get("desc", "").encode()) > 512:
+                raise WeComRefusal(40058, "link field too long")
+        elif kind == "miniprogram":
+            if not all(content.get(name) for name in ("title", "appid", "page")):
+                raise WeComRefusal(40063, "mini program without title, appid or page")
+            if len(content["title"].encode()) > 64:
+                raise WeComRefusal(40058, "mini program title too long")
+            self._media.check(corp, content.get("pic_media_id"), "image")
+        elif kind != "image" or "pic_url" not in content or "media_id" in content:
+            self._media.check(corp, content.get("media_id"), kind)
 
 
 def _welcomed(corp: Corp, welcome: Welcome) -> None:
@@ -98,25 +136,3 @@ class Messenger:
             return None
         member = corp.members.get(present)
         return present if member is not None and member.status == ACTIVE and app.sees(present) else None
-
-
-def _check_content(body: dict[str, Any]) -> None:
-    text = (body.get("text") or {}).get("content", "")
-    attachments = body.get("attachments", [])
-    if not text and not attachments:
-        raise WeComRefusal(44004, "empty content")
-    if len(text.encode()) > 4000:
-        raise WeComRefusal(45002, "content too long")
-    if len(attachments) > 9:
-        raise WeComRefusal(41064, "too many attachments")
-    for attachment in attachments:
-        kind = attachment.get("msgtype")
-        if kind not in ATTACHMENTS or not isinstance(attachment.get(kind), dict):
-            raise WeComRefusal(41065, "invalid attachment")
-        if kind == "link":
-            link = attachment["link"]
-            check_fields(link, {"title", "picurl", "desc", "url"})
-            if not link.get("title") or not link.get("url"):
-                raise WeComRefusal(40063, "link without title or url")
-            if len(link["title"].encode()) > 128 or len(link.get("desc", "").encode()) > 512:
-                raise WeComRefusal(40058, "link field too long")

@@ -57,6 +57,7 @@ class Corp:
     friendships: Friendships = field(default_factory=Friendships)
     welcomes: dict[str, Welcome] = field(default_factory=dict)
     messages: dict[str, list[AppMessage]] = field(default_factory=lambda: defaultdict(list))  # by userid
+    media: dict[str, Any] = field(default_factory=dict)  # by media_id (deploy.sandbox.media.Medium)
     tokens: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # token → secret, until, agent
     sign_ins: dict[str, tuple[str, float]] = field(default_factory=dict)  # code → userid, until
 

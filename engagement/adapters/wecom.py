@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chassis.wecom.client import WeComError, WeComs
+from chassis.wecom.client import Upload, WeComError, WeComs
 
 ALL_REFUSED = 81013
 DUPLICATE_CHECK_SECONDS = 1800
@@ -20,15 +20,20 @@ class WeComVoice:
         corp_id: str,
         welcome_code: str,
         text: str,
-        link: Mapping[str, str] | None,
+        attachments: Sequence[Mapping[str, Any]],
         seconds: float,
         agent_id: int = 0,
     ) -> None:
         """By the app that WeCom gave the code to; 0: the main one."""
         body: dict[str, Any] = {"welcome_code": welcome_code, "text": {"content": text}}
-        if link:
-            body["attachments"] = [{"msgtype": "link", "link": dict(link)}]
+        if attachments:
+            body["attachments"] = list(attachments)
         await self._wecoms.of(corp_id, agent_id).post("externalcontact/send_welcome_msg", body, seconds)
+
+    async def upload(self, corp_id: str, kind: str, file: Upload, seconds: float) -> str:
+        """All apps of the corp share what is uploaded."""
+        answer = await self._wecoms.of(corp_id).upload("media/upload", file, seconds, type=kind)
+        return str(answer["media_id"])
 
     async def send_text(self, corp_id: str, userid: str, content: str, seconds: float) -> None:
         client = self._wecoms.of(corp_id)

@@ -3,23 +3,25 @@ that are archived apply no more, and come back where their channel has no other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
-from chassis.errors import AlreadyExists, Conflict, NotFound, Precondition
+from chassis.errors import AlreadyExists, Conflict, Invalid, NotFound, Precondition
 from chassis.kernel.changes import publish_changed
 from chassis.outbox import Tx
 from chassis.pool import Connection, Row
 from engagement.db import archived_rules
 from engagement.db import rules as db
+from engagement.domain.attachments import MOST
 
 NOUN = "welcome-rules"
 
 
 async def update(tx: Tx, corp_id: str, rule_id: str, revision: int | None, changes: Mapping[str, Any]) -> Row:
-    """The rule with the changes (text, channel_id, link) made. `revision`: the one that the caller saw.
+    """The rule with the changes (text, channel_id, link, attachments) made. `revision`: the one that the caller saw.
 
     Raises NotFound; Precondition when it is archived; Conflict when somebody else changed it since; AlreadyExists when
     the channel has a rule.
@@ -33,12 +35,21 @@ async def update(tx: Tx, corp_id: str, rule_id: str, revision: int | None, chang
         raise Conflict("REVISION_PASSED", field="revision", expected=f"{row['revision']}, as it is now")
     if all(db.same(row[name], value) for name, value in changes.items()):
         return row
+    wanted = {**row, **changes}
+    check_count(wanted["link"], wanted["attachments"])
     try:
-        changed = await db.update(tx.connection, corp_id, rule_id, {**row, **changes})
+        changed = await db.update(tx.connection, corp_id, rule_id, wanted)
     except asyncpg.UniqueViolationError:
         raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule") from None
     publish_changed(tx, corp_id, NOUN, [rule_id])
     return changed
+
+
+def check_count(link: object, attachments: Sequence[Any] | str | None) -> None:
+    """`attachments`: as checked, or as the table has them. Raises Invalid."""
+    kept = json.loads(attachments) if isinstance(attachments, str) else attachments or ()
+    if bool(link) + len(kept) > MOST:
+        raise Invalid("TOO_MANY_ATTACHMENTS", field="attachments", expected=f"at most {MOST}, the link among them")
 
 
 async def find(connection: Connection, corp_id: str, rule_id: str) -> Row:

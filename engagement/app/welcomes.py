@@ -1,42 +1,42 @@
-"""Welcomes: scheduled when a customer is acquired, sent inside WeCom's 20 seconds, once per add."""
+"""Welcomes, sent inside WeCom's 20 seconds, once per add (engagement.app.welcome_plans)."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from liquid.exceptions import LiquidError
 
 from chassis import scheduled
 from chassis.errors import Invalid, NotFound
-from chassis.kernel.identifiers import Identifiers
-from chassis.kernel.renames import known_as, onward
 from chassis.logs import log
 from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
+from engagement.db import media as media_db
 from engagement.db import names
 from engagement.db import rules as rules_db
 from engagement.db import welcomes as db
 from engagement.domain import templates
+from engagement.domain.attachments import Attached, attached, without_media
 from engagement.domain.welcomes import (
     ALREADY_WELCOMED,
     CODE_EXPIRED,
     CODE_LIVES,
-    Sibling,
     is_certain,
-    siblings_of,
-    waits_until,
 )
 
 KIND = "welcome"
 RETRY = timedelta(milliseconds=500)
 ENDED_AT_ONCE = 500
+# Counted from the arrival: so long a welcome waits for files that are being uploaded, then it goes without them.
+FILE_PATIENCE = timedelta(seconds=5)
+# Media that WeCom does not know (any more).
+MEDIA_REFUSED = frozenset({40004, 40006, 40007, 41006})
 
 
 class Welcomer(Protocol):
@@ -45,7 +45,7 @@ class Welcomer(Protocol):
         corp_id: str,
         welcome_code: str,
         text: str,
-        link: Mapping[str, str] | None,
+        attachments: Sequence[Mapping[str, Any]],
         seconds: float,
         agent_id: int = 0,
     ) -> None:
@@ -54,87 +54,7 @@ class Welcomer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Acquired:
-    corp_id: str
-    contact_id: str
-    userid: str
-    channel_id: str
-    sealed_welcome_code: bytes
-    agent_id: int
-    added_at: datetime
-    arrived_at: datetime
-
-
-async def plan(
-    tx: Tx, acquired: Iterable[Acquired], sealer: Sealer, identifiers: Identifiers, patience: timedelta
-) -> None:
-    """One row per code and one welcome per add: the first of an add's codes that came is used, the others are kept
-    for when it is refused. A welcome waits up to `patience` for the customer's name, if its rule wants that."""
-    wanted: dict[db.Key, Acquired] = {}
-    for one in await _renamed(tx, [one for one in acquired if one.sealed_welcome_code]):
-        code = sealer.open(one.corp_id, one.sealed_welcome_code)
-        wanted.setdefault((one.corp_id, identifiers.id_of(one.corp_id, "welcome_code", code)), one)
-    if not wanted:
-        return
-    contacts = sorted({(one.corp_id, one.contact_id) for one in wanted.values()})
-    named = await names.lock_contacts(tx.connection, contacts)
-    rules = await rules_db.of_corps(tx.connection, [one.corp_id for one in wanted.values()])
-    codes: dict[tuple[str, str, str], list[Sibling]] = defaultdict(list)
-    for row in await db.of_contacts(tx.connection, contacts):
-        wanted.pop((row["corp_id"], row["welcome_id"]), None)
-        sibling = Sibling(row["added_at"], row["status"], row["errcode"])
-        codes[row["corp_id"], row["contact_id"], row["userid"]].append(sibling)
-    now = datetime.now(UTC)
-    rows, jobs = [], []
-    for (corp_id, welcome_id), one in sorted(wanted.items(), key=lambda item: (item[1].arrived_at, item[0])):
-        rule = _rule_of(rules, corp_id, one.channel_id)
-        known = codes[corp_id, one.contact_id, one.userid]
-        deadline = one.arrived_at + CODE_LIVES
-        status = _first_status(rule, deadline <= now, siblings_of(one.added_at, known))
-        known.append(Sibling(one.added_at, status, None))
-        rows.append(
-            {
-                "corp_id": corp_id,
-                "welcome_id": welcome_id,
-                "contact_id": one.contact_id,
-                "userid": one.userid,
-                "channel_id": one.channel_id,
-                "sealed_code": one.sealed_welcome_code,
-                "agent_id": one.agent_id,
-                "added_at": one.added_at,
-                "arrived_at": one.arrived_at,
-                "deadline": deadline,
-                "status": status,
-            }
-        )
-        if status == "OPEN":
-            assert rule is not None, "only what has a rule is open"
-            waits = templates.wants_customer(rule["text"]) and (corp_id, one.contact_id) not in named
-            due_at = waits_until(one.added_at, one.arrived_at, patience) if waits else now
-            jobs.append(scheduled.Job(corp_id, welcome_id, due_at, deadline))
-    if rows:
-        new = await db.insert(tx.connection, rows)
-        await scheduled.schedule_once(tx.connection, KIND, [job for job in jobs if (job.corp_id, job.key) in new])
-
-
-async def _renamed(tx: Tx, acquired: Sequence[Acquired]) -> list[Acquired]:
-    """Each with the present userid of its member."""
-    if not acquired:
-        return []
-    renames = await onward(tx.connection, [(one.corp_id, one.userid) for one in acquired])
-    return [replace(one, userid=known_as(one.userid, one.added_at, renames.get(one.corp_id, ()))) for one in acquired]
-
-
-def _first_status(rule: Row | None, is_late: bool, siblings: Sequence[Sibling]) -> str:
-    if any(sibling.was_welcomed for sibling in siblings) or (siblings and rule is None):
-        return "ANOTHER_CODE"
-    if rule is None:
-        return "WITHOUT_RULE"
-    return "LATE" if is_late else "OPEN"
-
-
-def _rule_of(rules: Mapping[tuple[str, str | None], Row], corp_id: str, channel_id: str) -> Row | None:
+def rule_of(rules: Mapping[tuple[str, str | None], Row], corp_id: str, channel_id: str) -> Row | None:
     return rules.get((corp_id, channel_id)) or rules.get((corp_id, None))
 
 
@@ -146,13 +66,15 @@ class Sending:
     row: Row | None = None
     code: str = ""
     text: str = ""
-    link: Mapping[str, str] | None = None
+    attached: Attached = Attached()
     status: str = ""
     errcode: int | None = None
     ended_at: datetime | None = None
     again: bool = False
     # Surely nothing was sent: WeCom's answer says so, or the call was never made.
     without_effect: bool = False
+    # WeCom does not know these media any more.
+    stale: Sequence[str] = ()
 
     @property
     def may_have_been_sent(self) -> bool:
@@ -180,10 +102,11 @@ class Welcomes:
             # Their dead letters were replayed.
             await db.reopen(connection, [key for key, row in rows.items() if row["status"] == "FAILED"])
             rules = await rules_db.of_corps(connection, [claim.corp_id for claim in claims])
+            media = await media_db.of_files(connection, _files_of(rules.values()))
         found, ended = [], []
         for claim in claims:
             row = rows.get((claim.corp_id, claim.key))
-            rule = _rule_of(rules, claim.corp_id, row["channel_id"]) if row else None
+            rule = rule_of(rules, claim.corp_id, row["channel_id"]) if row else None
             if row is None or rule is None:
                 # Ended before a crash, or the rule was deleted meanwhile.
                 ended.append(Sending(claim, status="WITHOUT_RULE" if row else "ENDED"))
@@ -192,28 +115,40 @@ class Welcomes:
                 text = templates.fill_in(
                     rule["text"], self._opened(claim, row["customer_name"]), self._opened(claim, row["staff_name"])
                 )
-                link = json.loads(rule["link"]) if rule["link"] else None
                 code = self._sealer.open(claim.corp_id, row["sealed_code"])
             except (LiquidError, Invalid):
                 # One that cannot be said must not keep the others waiting.
                 log.exception("welcome_unsayable", corp_id=claim.corp_id)
                 ended.append(Sending(claim, status="REFUSED"))
                 continue
-            found.append(Sending(claim, row, code, text, link))
+            attached = _attached(rule, media)
+            if attached.hoped_for and datetime.now(UTC) < row["arrived_at"] + FILE_PATIENCE:
+                ended.append(Sending(claim, row, again=True, without_effect=True))
+                continue
+            found.append(Sending(claim, row, code, text, attached))
         if ended:
             await self.settle(ended)
         return found
 
     async def call(self, item: Sending) -> Sending:
         """After a crash it is repeated inside its 20 s; "already welcomed" is then our own welcome, if an earlier
-        call of ours may have sent it."""
+        call of ours may have sent it. What WeCom refuses for its files goes at once without them."""
+        outcome = await self._call(item)
+        if outcome.errcode in MEDIA_REFUSED and item.attached.media_ids:
+            plain = replace(item, attached=without_media(item.attached), stale=item.attached.media_ids)
+            outcome = await self._call(plain)
+        return outcome
+
+    async def _call(self, item: Sending) -> Sending:
         assert item.row is not None, "what has no row is ended without a call"
         left = (item.row["deadline"] - datetime.now(UTC)).total_seconds()
         if left <= 0:
             return replace(item, status="LATE")
         corp_id, seconds = item.claim.corp_id, min(scheduled.CALL_SECONDS, left)
         try:
-            await self._welcomer.send(corp_id, item.code, item.text, item.link, seconds, item.row["agent_id"])
+            await self._welcomer.send(
+                corp_id, item.code, item.text, item.attached.attachments, seconds, item.row["agent_id"]
+            )
         except WeComAway as away:
             return replace(item, again=True, without_effect=not away.sent)
         except WeComError as error:
@@ -243,7 +178,14 @@ class Welcomes:
             await db.save_outcomes(
                 tx.connection,
                 [
-                    db.Outcome(item.claim.corp_id, item.claim.key, item.status, item.errcode, sent_at=item.ended_at)
+                    db.Outcome(
+                        item.claim.corp_id,
+                        item.claim.key,
+                        item.status,
+                        item.errcode,
+                        sent_at=item.ended_at,
+                        left_out=item.attached.left_out if item.status == "SENT" else 0,
+                    )
                     for item in done
                     if item.status != "ENDED" and (item.claim.corp_id, item.claim.key) in ours
                 ],
@@ -253,6 +195,8 @@ class Welcomes:
                 await scheduled.postpone(tx.connection, KIND, again, counted=counted)
             if failed:
                 await self._try_another_code(tx, failed)
+            stale = [(item.claim.corp_id, media_id) for item in outcomes for media_id in item.stale]
+            await media_db.forget(tx.connection, stale)
 
     async def _try_another_code(self, tx: Tx, failed: Iterable[Sending]) -> None:
         adds = {
@@ -272,6 +216,21 @@ class Welcomes:
 
     def _opened(self, claim: scheduled.Claim, sealed: bytes | None) -> str | None:
         return self._sealer.open(claim.corp_id, sealed) if sealed else None
+
+
+def _attached(rule: Row, media: Mapping[media_db.Key, Row]) -> Attached:
+    link = json.loads(rule["link"]) if rule["link"] else None
+    kept = json.loads(rule["attachments"]) if rule["attachments"] else ()
+    known = {(file_id, kind): row for (corp_id, file_id, kind), row in media.items() if corp_id == rule["corp_id"]}
+    return attached(link, kept, known)
+
+
+def _files_of(rules: Iterable[Row]) -> Iterable[tuple[str, str]]:
+    """(corp, file) of these rules."""
+    for rule in rules:
+        for one in json.loads(rule["attachments"]) if rule["attachments"] else ():
+            if "file_id" in one:
+                yield rule["corp_id"], one["file_id"]
 
 
 def _leaves_unwelcomed(item: Sending) -> bool:

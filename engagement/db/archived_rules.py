@@ -17,9 +17,9 @@ async def archive(connection: Connection, corp_id: str, rule_id: str) -> Row | N
             returning *
         )
         insert into archived_welcome_rules (
-            corp_id, welcome_rule_id, channel_id, text, link, created_at, revision
+            corp_id, welcome_rule_id, channel_id, text, link, attachments, created_at, revision
         )
-        select corp_id, welcome_rule_id, channel_id, text, link, created_at, revision + 1
+        select corp_id, welcome_rule_id, channel_id, text, link, attachments, created_at, revision + 1
         from gone
         returning *
         """,
@@ -34,9 +34,9 @@ async def restore(connection: Connection, corp_id: str, rule_id: str) -> Row | N
     row: Row | None = await connection.fetchrow(
         """
         insert into welcome_rules (
-            corp_id, welcome_rule_id, channel_id, text, link, created_at, revision
+            corp_id, welcome_rule_id, channel_id, text, link, attachments, created_at, revision
         )
-        select corp_id, welcome_rule_id, channel_id, text, link, created_at, revision + 1
+        select corp_id, welcome_rule_id, channel_id, text, link, attachments, created_at, revision + 1
         from archived_welcome_rules
         where corp_id = $1 and welcome_rule_id = $2
         on conflict do nothing

@@ -16,12 +16,13 @@ async def insert(
     channel_id: str | None,
     text: str,
     link: Mapping[str, str] | None,
+    attachments: Sequence[Mapping[str, str]] | None,
 ) -> Row | None:
     """None when the channel has a rule."""
     row: Row | None = await connection.fetchrow(
         """
-        insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, link)
-        values ($1, $2, $3, $4, $5)
+        insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, link, attachments)
+        values ($1, $2, $3, $4, $5, $6)
         on conflict do nothing
         returning *
         """,
@@ -30,6 +31,7 @@ async def insert(
         channel_id,
         text,
         _stored(link),
+        _stored(attachments),
     )
     return row
 
@@ -106,11 +108,12 @@ async def lock(connection: Connection, corp_id: str, rule_id: str) -> Row | None
 
 
 async def update(connection: Connection, corp_id: str, rule_id: str, rule: Mapping[str, Any]) -> Row:
-    """`rule`: channel_id, text and link as they shall be. Raises UniqueViolationError when the channel has a rule."""
+    """`rule`: channel_id, text, link and attachments as they shall be. Raises UniqueViolationError when the channel has
+    a rule."""
     row = await connection.fetchrow(
         """
         update welcome_rules
-        set channel_id = $3, text = $4, link = $5, revision = revision + 1
+        set channel_id = $3, text = $4, link = $5, attachments = $6, revision = revision + 1
         where corp_id = $1 and welcome_rule_id = $2
         returning *
         """,
@@ -119,6 +122,7 @@ async def update(connection: Connection, corp_id: str, rule_id: str, rule: Mappi
         rule["channel_id"],
         rule["text"],
         _stored(rule["link"]),
+        _stored(rule["attachments"]),
     )
     assert row is not None, "the caller holds its lock"
     return row
@@ -131,8 +135,8 @@ def same(stored: Any, wanted: Any) -> bool:
     return bool(stored == wanted)
 
 
-def _stored(link: Mapping[str, str] | str | None) -> str | None:
+def _stored(value: Mapping[str, str] | Sequence[Mapping[str, str]] | str | None) -> str | None:
     """As JSON; what was read from the table is JSON already."""
-    if link is None or isinstance(link, str):
-        return link
-    return json.dumps(link, ensure_ascii=False)
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -29,6 +29,8 @@ class Outcome:
     status: str
     errcode: int | None
     sent_at: datetime | None
+    # How many of its rule's attachments it was sent without.
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -121,9 +123,12 @@ async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> 
         await connection.execute(
             """
             update welcomes w
-            set status = n.status, errcode = n.errcode, sent_at = n.sent_at
-            from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[])
-                as n (corp_id, welcome_id, status, errcode, sent_at)
+            set status = n.status,
+                errcode = n.errcode,
+                sent_at = n.sent_at,
+                attachments_left_out = nullif(n.left_out, 0)
+            from unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::int[])
+                as n (corp_id, welcome_id, status, errcode, sent_at, left_out)
             where (w.corp_id, w.welcome_id) = (n.corp_id, n.welcome_id) and w.status = 'OPEN'
             """,
             [one.corp_id for one in ordered],
@@ -131,6 +136,7 @@ async def save_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> 
             [one.status for one in ordered],
             [one.errcode for one in ordered],
             [one.sent_at for one in ordered],
+            [one.left_out for one in ordered],
         )
 
 
@@ -172,8 +178,9 @@ async def open_another_code(connection: Connection, adds: Iterable[Add], seconds
     return rows
 
 
-async def figures(connection: Connection, corp_id: str, as_of: datetime | None) -> Row:
-    """Counts by status, and seconds from arrival to WeCom's confirmation over those sent."""
+async def figures(connection: Connection, corp_id: str, as_of: datetime | None, userids: Sequence[str] | None) -> Row:
+    """Counts by status, and seconds from arrival to WeCom's confirmation over those sent. `userids`: of these members
+    alone; None: of everybody."""
     row = await connection.fetchrow(
         """
         select
@@ -188,10 +195,13 @@ async def figures(connection: Connection, corp_id: str, as_of: datetime | None) 
                 within group (order by extract(epoch from sent_at - arrived_at)::float8)
                 filter (where status = 'SENT') as latencies
         from welcomes
-        where corp_id = $1 and ($2::timestamptz is null or arrived_at <= $2)
+        where corp_id = $1
+          and ($2::timestamptz is null or arrived_at <= $2)
+          and ($3::text[] is null or userid = any($3))
         """,
         corp_id,
         as_of,
+        userids,
     )
     assert row is not None, "an aggregate or an insert always returns its row"
     return row

@@ -64,6 +64,7 @@ class WelcomeLists:
             sent_at=stamp(row["sent_at"]),
             errcode=row["errcode"] or 0,
             failure=row["failure"] or "",
+            attachments_left_out=row["attachments_left_out"] or 0,
         )
 
 

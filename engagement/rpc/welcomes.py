@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from bihuan.engagement.v1 import welcome_service_pb2 as pb
 from bihuan.engagement.v1 import welcome_service_pb2_grpc as grpc_pb
@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 from chassis import paging
 from chassis.errors import AlreadyExists, Invalid
+from chassis.files import Files
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel.caller import caller
 from chassis.kernel.changes import publish_changed
@@ -24,6 +25,8 @@ from engagement.app import rules
 from engagement.db import archived_rules, welcomes
 from engagement.db import rules as db
 from engagement.domain import templates
+from engagement.rpc.attachments import checked, checked_link, shown, shown_link
+from engagement.rpc.lists import shown_members
 from engagement.rpc.welcome_lists import WelcomeLists
 
 # Of a sample name, characters.
@@ -31,26 +34,37 @@ MOST_NAME = 64
 
 
 class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
-    def __init__(self, outbox: Outbox, once: IdempotentRequests, sealer: Sealer) -> None:
+    """`wake`: has the files of rules uploaded now."""
+
+    def __init__(
+        self, outbox: Outbox, once: IdempotentRequests, sealer: Sealer, files: Files, wake: Callable[[], None]
+    ) -> None:
         self._outbox, self._pool, self._once = outbox, outbox.pool, once
+        self._files, self._wake = files, wake
         self._lists = WelcomeLists(outbox.pool, sealer)
 
     async def CreateWelcomeRule(
         self, request: pb.CreateWelcomeRuleRequest, context: Any
     ) -> pb.CreateWelcomeRuleResponse:
         templates.check(request.text)
-        link = _checked_link(request.link) if request.HasField("link") else None
+        link = checked_link(request.link, "link") if request.HasField("link") else None
+        attached = await checked(self._files, caller(), request.attachments) or None
+        rules.check_count(link, attached)
         channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
 
         async def create(tx: Tx) -> pb.CreateWelcomeRuleResponse:
             corp_id = caller().corp_id
-            row = await db.insert(tx.connection, corp_id, str(uuid7()), channel_id, request.text, link)
+            row = await db.insert(
+                tx.connection, corp_id, str(uuid7()), channel_id, request.text, link, attached or None
+            )
             if row is None:
                 raise AlreadyExists("WELCOME_RULE_EXISTS", field="channelId", expected="a channel without a rule")
             publish_changed(tx, corp_id, rules.NOUN, [row["welcome_rule_id"]])
             return pb.CreateWelcomeRuleResponse(welcome_rule=_rule(row))
 
-        return await self._once(request, create, pb.CreateWelcomeRuleResponse)
+        answer = await self._once(request, create, pb.CreateWelcomeRuleResponse)
+        self._wake()
+        return answer
 
     async def GetWelcomeRule(self, request: pb.GetWelcomeRuleRequest, context: Any) -> pb.GetWelcomeRuleResponse:
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
@@ -102,11 +116,18 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
         if request.HasField("link"):
             if request.without_link:
                 raise Invalid("FIELDS_CONTRADICT", field="withoutLink", expected="link or withoutLink, not both")
-            changes["link"] = _checked_link(request.link)
+            changes["link"] = checked_link(request.link, "link")
         elif request.without_link:
             changes["link"] = None
+        if request.attachments:
+            if request.without_attachments:
+                raise Invalid("FIELDS_CONTRADICT", field="withoutAttachments", expected="attachments, or none of them")
+            changes["attachments"] = await checked(self._files, caller(), request.attachments)
+        elif request.without_attachments:
+            changes["attachments"] = None
         if not changes:
-            raise Invalid("NOTHING_TO_CHANGE", field="body", expected="text, channelId, link or withoutLink")
+            expected = "text, channelId, link, withoutLink, attachments or withoutAttachments"
+            raise Invalid("NOTHING_TO_CHANGE", field="body", expected=expected)
         async with self._outbox.transaction() as tx:
             row = await rules.update(
                 tx,
@@ -115,6 +136,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
                 request.revision if request.HasField("revision") else None,
                 changes,
             )
+        self._wake()
         return pb.UpdateWelcomeRuleResponse(welcome_rule=_rule(row))
 
     async def ArchiveWelcomeRule(
@@ -131,6 +153,7 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
         rule_id = paging.uuid(request.welcome_rule_id, "welcomeRuleId")
         async with self._outbox.transaction() as tx:
             row = await rules.restore(tx, caller().corp_id, rule_id)
+        self._wake()
         return pb.RestoreWelcomeRuleResponse(welcome_rule=_rule(row))
 
     async def DeleteWelcomeRule(
@@ -145,9 +168,10 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     async def GetWelcomeFigures(
         self, request: pb.GetWelcomeFiguresRequest, context: Any
     ) -> pb.GetWelcomeFiguresResponse:
-        moment = as_of(request)
+        moment, me = as_of(request), caller()
         async with self._pool.acquire() as connection:
-            row = await welcomes.figures(connection, caller().corp_id, moment)
+            userids = await shown_members(connection, me, "")
+            row = await welcomes.figures(connection, me.corp_id, moment, userids)
         figures = pb.GetWelcomeFiguresResponse(
             sent=row["sent"],
             late=row["late"],
@@ -165,26 +189,6 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
         return figures
 
 
-def _checked_link(link: pb.WelcomeLink) -> dict[str, str]:
-    """WeCom's own field names. Raises Invalid."""
-    for value, field, most in (
-        (link.title, "link.title", 128),
-        (link.description, "link.description", 512),
-        (link.url, "link.url", 2048),
-        (link.picture_url, "link.pictureUrl", 2048),
-    ):
-        if len(value.encode()) > most:
-            raise Invalid("TEXT_LENGTH_WRONG", field=field, expected=f"at most {most} bytes of UTF-8")
-    for value, field in ((link.url, "link.url"), (link.picture_url, "link.pictureUrl")):
-        parts = urlsplit(value)
-        if (value or field == "link.url") and (parts.scheme not in ("http", "https") or not parts.netloc):
-            raise Invalid("URL_WRONG", field=field, expected="an http or https address")
-    if not link.title.strip():
-        raise Invalid("TEXT_LENGTH_WRONG", field="link.title", expected="1 to 128 bytes of UTF-8")
-    checked = {"title": link.title, "url": link.url, "desc": link.description, "picurl": link.picture_url}
-    return {key: value for key, value in checked.items() if value}
-
-
 def _rule(row: Row) -> pb.WelcomeRule:
     rule = pb.WelcomeRule(
         welcome_rule_id=row["welcome_rule_id"],
@@ -192,18 +196,11 @@ def _rule(row: Row) -> pb.WelcomeRule:
         text=row["text"],
         created_at=row["created_at"],
         revision=row["revision"],
+        attachments=shown(row["attachments"]),
         archived_at=dict(row).get("archived_at"),
     )
     if row["link"]:
-        link = json.loads(row["link"])
-        rule.link.CopyFrom(
-            pb.WelcomeLink(
-                title=link["title"],
-                url=link["url"],
-                description=link.get("desc", ""),
-                picture_url=link.get("picurl", ""),
-            )
-        )
+        rule.link.CopyFrom(shown_link(json.loads(row["link"])))
     return rule
 
 

@@ -51,8 +51,7 @@ from (
 """
 
 # Whether one of the members follows the customer c, and whether a contact of c has such a name. As values and not as
-# exists(), which the planner might answer for all customers at once; with offsets, so that it begins at the customer
-# and does not look up each of a thousand members.
+# exists(), which the planner might answer for all customers at once; with offsets, so that it begins at the customer.
 FOLLOWED = """(
     $6::text[] is null
     or (
@@ -68,7 +67,8 @@ FOLLOWED = """(
         ) followed
         where i.corp_id = $1
           and i.customer_id = c.customer_id
-          and followed.userid = any($6)
+          -- Members are hashed once, however many; without the case they would be joined for each customer.
+          and case when followed.userid in (select unnest($6::text[])) then true end
         limit 1
     )
 )"""

@@ -24,7 +24,7 @@ async def test_an_order_appears_on_the_open_card_of_its_customer(sit: Sit, admin
     await desk.look("customer")
     await link.click()
     await expect(desk.page.get_by_role("heading", name=order["order_id"])).to_be_visible()
-    await expect(desk.page.get_by_text("guide_000")).to_be_visible()
+    await expect(desk.page.get_by_role("heading", name="归属员工 guide_000")).to_be_visible()
     await desk.look("order")
     await desk.open("/orders")
     await expect(desk.page.get_by_role("link", name=order["order_id"])).to_be_visible()

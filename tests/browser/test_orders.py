@@ -141,3 +141,26 @@ async def test_an_employee_filters_their_own(sit: Sit, admin: Client) -> None:
     await desk.open(f"/orders?orderId={foreign['order_id']}")
     await expect(desk.page.get_by_text("没有符合条件的数据")).to_be_visible()
     await desk.look("orders-own")
+
+
+async def test_it_is_good_to_look_at_dark_and_in_english(sit: Sit, admin: Client) -> None:
+    """An order of several lines, and a friendship that is over."""
+    order = await bought(admin, "orders english", "guide_006", lines=["1234.56", "0.01", "88.00"])
+    contact = {"external_userid": order["external_userid"], "userid": "guide_006"}
+    await admin.sandbox("/sandbox/delete", {**contact, "by": "customer"})
+    await admin.drained(20)
+    desk = await sit("OPERATOR")
+    await desk.open(f"/orders?orderId={order['order_id']}")
+    await desk.page.get_by_role("link", name=order["order_id"]).click()
+    employee = desk.page.get_by_role("region", name="归属员工")
+    await expect(employee.locator("li.chosen")).to_contain_text("结束")
+    await desk.page.get_by_role("button", name="运营").click()
+    await desk.page.get_by_role("menuitem", name="English").click()
+    await expect(desk.page.get_by_role("heading", name="Whose it is, and why")).to_be_visible()
+    await expect(desk.page.get_by_role("region", name="Employee").locator("li.chosen")).to_contain_text("Earned it")
+    await desk.look("order-english")
+    await desk.page.get_by_role("button", name="运营").click()
+    await desk.page.get_by_role("menuitem", name="Dark").click()
+    await desk.open(f"/orders?status=ORDER_STATUS_PAID&orderId={order['order_id']}")
+    await expect(desk.page.get_by_role("link", name=order["order_id"])).to_be_visible()
+    await desk.look("orders-english-dark", 1440)

@@ -99,3 +99,11 @@ async def test_a_session_that_ends_leads_to_sign_in_and_back(sit: Sit, admin: Cl
     await desk.page.locator(".offered a", has_text="一线员工").click()
     await expect(desk.page.get_by_role("heading", name="我的客户")).to_be_visible()
     assert desk.page.url.endswith("/console/phone/customers")
+    # Ended elsewhere: said, and back to the same page.
+    await desk.page.evaluate("fetch('/auth/logout', {method: 'POST'})")
+    await desk.page.get_by_role("searchbox").fill("王")
+    await desk.page.get_by_role("button", name="查找").click()
+    await expect(desk.page.get_by_text("登录已失效")).to_be_visible()
+    await desk.page.get_by_role("button", name="企业微信登录").click()
+    await desk.page.locator(".offered a", has_text="一线员工").click()
+    await expect(desk.page.get_by_role("searchbox")).to_have_value("王")

@@ -129,7 +129,7 @@ async def test_whoever_is_not_signed_in_goes_through_sign_in_and_back(sit: Sit, 
     assert desk.page.url.endswith("/console/sidebar?from=chat")
     # Ended elsewhere: WeCom knows who sits there, and it goes on by itself.
     await desk.page.evaluate("fetch('/auth/logout', {method: 'POST'})")
-    await desk.page.reload()
+    await admin.sandbox("/sandbox/order", {"external_userid": friend["external_userid"], "yuan": "8.00"})
     await desk.page.locator(".offered a", has_text="一线员工").click()
     await expect(desk.page.get_by_role("heading", name=friend["name"])).to_be_visible()
 

@@ -49,8 +49,11 @@ async def test_what_a_role_may_not_do_is_not_shown(sit: Sit) -> None:
         await desk.open("/")
         await expect(desk.page.locator("nav a.here")).to_be_visible()
         seen[role] = await desk.page.locator("nav a").all_inner_texts()
-    assert seen["FRONTLINE"] == ["概览", "提醒", "客户", "订单"]
+    assert seen["FRONTLINE"] == ["概览", "提醒", "客户", "订单", "任务"]
     assert set(seen["FRONTLINE"]) < set(seen["MANAGER"]) <= set(seen["OPERATOR"]) < set(seen["ADMIN"])
+
+
+async def test_a_page_of_another_role_says_so(sit: Sit) -> None:
     desk = await sit("FRONTLINE")
     await desk.open("/channels")
     await expect(desk.page.get_by_text("这里需要别的权限")).to_be_visible()

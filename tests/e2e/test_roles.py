@@ -305,6 +305,7 @@ async def test_departments_and_who_i_am(players: dict[str, Client], admin: Clien
     for role, client in players.items():
         me = await client.get("/api/v1/me")
         assert me["role"] == f"ROLE_{role}"
+        assert (me["zone"], me["corpName"]) == ("Asia/Shanghai", "示例公司")
         assert bool(me["name"]) == (role != "SERVICE")
     manager = await players["MANAGER"].get("/api/v1/staff", pageSize="200")
     assert {tuple(one["departmentIds"]) for one in manager["staff"]} == {("3",)}, "no grant: their own department"

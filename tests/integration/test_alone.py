@@ -119,9 +119,9 @@ async def test_welcomes_go_on_while_nats_elects_a_leader(tmp_path: Path, sealer:
             async with asyncio.timeout(SOON):
                 if silent:
                     with nats.frozen():
-                        await asyncio.gather(*(voice.send(CORP, code, "hi", None, SOON, app) for code, app in codes))
+                        await asyncio.gather(*(voice.send(CORP, code, "hi", (), SOON, app) for code, app in codes))
                 else:
-                    await asyncio.gather(*(voice.send(CORP, code, "hi", None, SOON, app) for code, app in codes))
+                    await asyncio.gather(*(voice.send(CORP, code, "hi", (), SOON, app) for code, app in codes))
             assert [wecom.calls[code] for code, _ in codes] == [1] * len(codes)
         assert wecom.calls["gettoken"] <= 4, "one an app, and once more when it is shared again"
 
@@ -131,10 +131,10 @@ async def test_who_gets_no_answer_knows_whether_the_call_went_out(tmp_path: Path
     async with broker(tmp_path) as nats:
         async with outside(nats.js, sealer) as (wecom, wecoms):
             voice = WeComVoice(wecoms)
-            await voice.send(CORP, "app1-first", "hi", None, SOON)
+            await voice.send(CORP, "app1-first", "hi", (), SOON)
             wecom.slow_seconds = 3.0
             patience = [2.0] * CALLS_AT_ONCE + [0.5]
-            sending = [voice.send(CORP, f"app1-{n}", "hi", None, seconds) for n, seconds in enumerate(patience)]
+            sending = [voice.send(CORP, f"app1-{n}", "hi", (), seconds) for n, seconds in enumerate(patience)]
             away = await asyncio.gather(*sending, return_exceptions=True)
             assert all(isinstance(one, WeComAway) for one in away)
             sent = {f"app1-{n}" for n, one in enumerate(away) if isinstance(one, WeComAway) and one.sent}
@@ -142,10 +142,10 @@ async def test_who_gets_no_answer_knows_whether_the_call_went_out(tmp_path: Path
             assert len(sent) == CALLS_AT_ONCE
         async with outside(nats.js, sealer) as (_, wecoms):
             voice = WeComVoice(wecoms)
-            await voice.send(CORP, "app1-first", "hi", None, SOON)
+            await voice.send(CORP, "app1-first", "hi", (), SOON)
             wecoms.of(CORP).corp = wecoms.of(CORP).corp.model_copy(update={"api_base": "http://127.0.0.1:9"})
             with pytest.raises(WeComAway) as refused:
-                await voice.send(CORP, "app1-12", "hi", None, SOON)
+                await voice.send(CORP, "app1-12", "hi", (), SOON)
             assert not refused.value.sent
 
 
@@ -162,10 +162,10 @@ async def test_a_window_that_closes_while_nats_is_away_is_closed_for_all_when_it
             async with asyncio.timeout(SOON):
                 for n in range(3):
                     with pytest.raises(WeComError) as told:
-                        await voice.send(CORP, f"app1-{n}", "hi", None, SOON)
+                        await voice.send(CORP, f"app1-{n}", "hi", (), SOON)
                     assert told.value.errcode == 45009
                 with pytest.raises(WeComError):
-                    await voice.send(CORP, "app2-9", "hi", None, SOON, 2)
+                    await voice.send(CORP, "app2-9", "hi", (), SOON, 2)
             assert wecom.calls["app2-9"] == 0, "WeCom counts the corp's apps together"
             assert wecom.calls["app1-0"] == 1
             assert wecom.calls["app1-1"] == wecom.calls["app1-2"] == 0, "we were told to stop"

@@ -9,14 +9,19 @@ import pytest
 from bihuan.engagement.v1 import welcome_service_pb2 as pb
 from bihuan.identity.v1.facts_pb2 import ContactRead, StaffPlaced
 
+from chassis.blobs import Blobs
 from chassis.errors import Invalid
+from chassis.files import Files
+from chassis.idempotency import IdempotentRequests
 from chassis.kernel import caller
+from chassis.kernel.identifiers import Identifiers
 from chassis.moments import stamp
 from chassis.sealing import Sealer
 from engagement.consumers import Handlers
 from engagement.db import welcome_lists
 from engagement.db.welcome_lists import UNSENT
 from engagement.rpc.welcome_lists import OUTCOMES, WelcomeLists
+from engagement.rpc.welcomes import WelcomeServicer
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 
@@ -81,6 +86,26 @@ async def test_each_sees_what_they_may_newest_first(rooms: Rooms, handlers: Hand
         assert (newest.outcome, newest.userid) == (pb.WELCOME_OUTCOME_FAILED, "bob")
         assert (newest.channel_id, newest.customer_name, newest.errcode) == (f.uid("channel", 1), "王小芳", 41051)
         assert (await listed(room, sealer, role="ANALYST")).welcomes[0].customer_name == "王**"
+
+
+async def test_figures_of_who_is_confined_are_those_of_their_own(
+    rooms: Rooms, handlers: Handlers, sealer: Sealer, identifiers: Identifiers
+) -> None:
+    async with rooms("engagement") as room:
+        await told(room, handlers, sealer)
+        files = Files(room.pool, Blobs("file:///nowhere", "engagement", sealer), sealer)
+        once = IdempotentRequests(room.outbox, sealer, identifiers)
+        servicer = WelcomeServicer(room.outbox, once, sealer, files, lambda: None)
+
+        async def figures(userid: str, role: str) -> tuple[int, int, int, int, int]:
+            caller.enter({"bihuan-corp": CORP, "bihuan-userid": userid, "bihuan-role": role})
+            one = await servicer.GetWelcomeFigures(pb.GetWelcomeFiguresRequest(), None)
+            return one.sent, one.late, one.refused, one.failed, one.open
+
+        assert await figures("boss", "ADMIN") == (2, 2, 2, 2, 1)
+        assert await figures("bob", "FRONTLINE") == (1, 1, 0, 1, 0)
+        assert await figures("carl", "MANAGER") == (1, 1, 2, 1, 1)
+        assert await figures("dora", "FRONTLINE") == (0, 0, 0, 0, 0)
 
 
 async def test_a_list_is_filtered_and_paged_without_gaps(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:

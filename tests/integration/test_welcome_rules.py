@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from bihuan.engagement.v1 import welcome_service_pb2 as pb
 
+from chassis.blobs import Blobs
 from chassis.errors import AlreadyExists, Conflict, Invalid, NotFound, Precondition
+from chassis.files import Files
 from chassis.idempotency import IdempotentRequests
 from chassis.kernel import caller
 from chassis.kernel.identifiers import Identifiers
@@ -24,7 +26,9 @@ LINK = pb.WelcomeLink(title="商城", url="https://shop.example.com")
 
 def servicer(room: Room, sealer: Sealer, identifiers: Identifiers) -> WelcomeServicer:
     caller.enter({"bihuan-corp": CORP, "bihuan-userid": "boss", "bihuan-role": "ADMIN"})
-    return WelcomeServicer(room.outbox, IdempotentRequests(room.outbox, sealer, identifiers), sealer)
+    files = Files(room.pool, Blobs("file:///nowhere", "engagement", sealer), sealer)
+    once = IdempotentRequests(room.outbox, sealer, identifiers)
+    return WelcomeServicer(room.outbox, once, sealer, files, lambda: None)
 
 
 async def created(welcomes: WelcomeServicer, **fields: Any) -> pb.WelcomeRule:

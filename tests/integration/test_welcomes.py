@@ -37,13 +37,14 @@ class Customers:
         self.script = list(script)
         self.calls: list[tuple[int, str]] = []
         self.texts: list[str] = []
+        self.attachments: list[list[dict[str, Any]]] = []
 
     async def send(
         self,
         corp_id: str,
         welcome_code: str,
         text: str,
-        link: Mapping[str, str] | None,
+        attachments: Sequence[Mapping[str, Any]],
         seconds: float,
         agent_id: int = 0,
     ) -> None:
@@ -58,6 +59,7 @@ class Customers:
         if answer:
             raise WeComError("externalcontact/send_welcome_msg", int(str(answer)), "")
         self.texts.append(text)
+        self.attachments.append([dict(one) for one in attachments])
 
 
 def told(

@@ -24,15 +24,28 @@ export async function enter(): Promise<'in' | 'leaving' | 'stuck'> {
     return 'leaving'
   }
   sessionStorage.removeItem(LEFT_AT)
-  onSessionEnded(() => void leave())
+  // Where even that is not answered, the page's next request tries again.
+  onSessionEnded(() => void leave('ended').catch(console.warn))
   void loadCatalogue()
   return 'in'
 }
 
-/** To sign-in, from where it leads back to this page. */
-export async function leave(): Promise<void> {
+// Whoever steps back out of sign-in finds the page as it was left.
+window.addEventListener('pageshow', ({ persisted }) => persisted && leaving && window.location.reload())
+
+/** To sign-in, from where it leads back to this page; `ended`: there was a session. */
+export async function leave(ended?: 'ended'): Promise<void> {
   if (leaving) return
   leaving = true
+  try {
+    await go(ended)
+  } catch (error) {
+    leaving = false
+    throw error
+  }
+}
+
+async function go(ended?: 'ended'): Promise<void> {
   sessionStorage.setItem(LEFT_AT, String(Date.now()))
   const { pathname, search } = window.location
   const here = (pathname + search).length > MOST_NEXT ? pathname : pathname + search
@@ -42,7 +55,6 @@ export async function leave(): Promise<void> {
   const corp = all.length === 1 ? all[0]?.corpId : all.find((one) => one.corpId === known)?.corpId
   // Inside WeCom it is known who somebody is.
   const direct = insideWeCom && corp
-  window.location.replace(
-    direct ? signInAddress(corp, here) : `/console/sign-in?${new URLSearchParams({ next: here.replace(/^\/console/, '') })}`,
-  )
+  const asked = new URLSearchParams({ next: here.replace(/^\/console/, ''), ...(ended ? { ended: '1' } : {}) })
+  window.location.replace(direct ? signInAddress(corp, here) : `/console/sign-in?${asked}`)
 }

@@ -58,6 +58,7 @@ export const PAGES: Page[] = [
   page('/welcome-rules', 'operations', LEADS, '欢迎语', 'Welcomes', () => import('./welcome-rules/WelcomeRuleList.vue')),
   inner('/welcome-rules/new', 'operations', RUNS, '新建欢迎语', 'New welcome', () => import('./welcome-rules/WelcomeRuleForm.vue')),
   inner('/welcome-rules/:welcomeRuleId', 'operations', RUNS, '编辑欢迎语', 'Edit welcome', () => import('./welcome-rules/WelcomeRuleForm.vue')),
+  page('/welcomes', 'operations', ALL, '欢迎记录', 'Sent welcomes', () => import('./welcomes/WelcomeList.vue')),
   page('/customers', 'people', ALL, '客户', 'Customers', () => import('./customers/CustomerList.vue')),
   inner('/customers/:customerId', 'people', ALL, '客户', 'Customer', () => import('./customers/CustomerDetail.vue')),
   inner('/customers/:customerId/evidence', 'people', [ADMIN], '为什么是同一个人', 'Why one person', () => import('./separations/EvidenceList.vue')),
@@ -73,4 +74,5 @@ export const PAGES: Page[] = [
   page('/dead-letters', 'settings', [ADMIN], '死信', 'Dead letters', () => import('./dead-letters/DeadLetterList.vue')),
   inner('/dead-letters/:service/:durable/:factId', 'settings', [ADMIN], '死信', 'Dead letter', () => import('./dead-letters/DeadLetterDetail.vue')),
   page('/api-keys', 'settings', [ADMIN], 'API 密钥', 'API keys', () => import('./api-keys/ApiKeyList.vue')),
+  page('/departments', 'settings', LEADS, '部门', 'Departments', () => import('./departments/DepartmentList.vue')),
 ]

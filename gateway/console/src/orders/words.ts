@@ -13,7 +13,7 @@ export const t = words({
   },
   en: {
     title: 'Orders', about: 'Orders that the mall has told; they belong to whoever was the buyer\'s friend, and to the channel that brought them, when they were paid.', orderId: 'Order', status: 'Status', paid: 'Paid', refunded: 'Refunded', total: 'To pay', userid: 'Employee', channel: 'Channel', createdAt: 'Ordered',
-    paidAt: 'Paid at', customer: 'Customer', open: 'Open the customer', nobody: 'none', empty: 'No orders yet', emptyText: 'Orders appear here as soon as the mall tells of them.', mall: 'Mall', lines: 'Products', quantity: '{n} pieces', refunds: 'Refunds', noRefunds: 'No refunds',
+    paidAt: 'Paid at', customer: 'Customer', open: 'Open the customer', nobody: 'none', empty: 'No orders yet', emptyText: 'Orders appear here as soon as the mall tells of them.', mall: 'Mall', lines: 'Products', quantity: '× {n}', refunds: 'Refunds', noRefunds: 'No refunds',
     region: 'Region', source: 'Source', unnamed: 'Unnamed product', noLines: 'The mall names no products', waits: 'The buyer is not known yet',
     paidSince: 'Paid from', paidUntil: 'Paid to', paidOnly: 'By payment; unpaid orders are left out.', unpaid: 'Not paid, {total} to pay',
     why: 'Whose it is, and why', byPayment: 'What counts is the moment of the payment: {at}.', byOrder: 'Not paid yet: for now the moment of the order counts, {at}; the payment decides anew.', buyerUnknown: 'The mall has not said who the buyer is, so nobody and no channel can have earned it.',

@@ -2,10 +2,13 @@
 export interface Field {
   name: string
   label: string
-  kind: 'text' | 'area' | 'choice'
+  /** custom: the page draws it, in the slot `field-…`; its value is a text all the same. */
+  kind: 'text' | 'area' | 'choice' | 'custom'
   required?: boolean
   hint?: string
   choices?: { value: string; label: string }[]
+  /** How two versions of it are compared by people; the value itself without it. */
+  show?: (value: string) => string
 }
 
 export type Values = Record<string, string>
