@@ -297,6 +297,12 @@ async def test_attachments_are_replaced_or_taken_away(house: Open) -> None:
         (image("x"), "attachments[1].image.fileId"),
         (image(f.uid("nobody's")), "attachments[1].image.fileId"),
         (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="ftp://x")), "attachments[1].link.url"),
+        (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="javascript:alert(1)")), "attachments[1].link.url"),
+        (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="https://[::1")), "attachments[1].link.url"),
+        (
+            pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="https://x", picture_url="http://a\u2100b/")),
+            "attachments[1].link.pictureUrl",
+        ),
         (
             pb.WelcomeAttachment(mini_program=pb.WelcomeMiniProgram(title="题" * 22, app_id="wx", page="p")),
             "attachments[1].miniProgram.title",
