@@ -106,6 +106,7 @@ def _value(corp_id: str, message: OrderAttributed) -> dict[str, Any]:
         "buyer_id": message.buyer_id,
         "paid_fen": message.paid.amount if message.HasField("paid") else None,
         "refunded_fen": message.refunded.amount,
+        "currency": message.paid.currency or message.refunded.currency or None,
         "version": message.version,
     }
 

@@ -14,7 +14,9 @@ select c.customer_id, c.created_at, worth.orders, worth.net_fen, named.identifie
 from customers c
 cross join lateral (
     select count(*) filter (where o.paid_fen is not null) as orders,
-        coalesce(sum(o.paid_fen - o.refunded_fen), 0)::bigint as net_fen
+        -- Money of several currencies is never added up. The release before says none.
+        coalesce(sum(o.paid_fen - o.refunded_fen) filter (where coalesce(o.currency, 'CNY') = 'CNY'), 0)::bigint
+            as net_fen
     from identifiers i
     join order_values o on (o.corp_id, o.buyer_id) = (i.corp_id, i.identifier_id)
     where i.corp_id = c.corp_id
@@ -69,7 +71,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A customer as people read them; `net_fen`: paid less refunded, over `orders` paid ones."""
+    """A customer as people read them; `orders`: paid ones; `net_fen`: paid less refunded, of those in CNY."""
 
     customer_id: str
     created_at: datetime

@@ -12,6 +12,7 @@ from bihuan.staff.v1.facts_pb2 import NounChanged
 
 from chassis.facts import Fact, type_of
 from identity import consumers as identity
+from identity.db import profiles
 from tests import facts as f
 from tests.conftest import CORP, Room, received
 from tests.integration.test_recorded_edge import Recorded
@@ -68,6 +69,11 @@ async def test_the_worth_of_a_customer_is_told_when_it_is_another(rooms: Rooms) 
         await add(room, 1)
         stated = recording(room)
         await changes(room, stated)
+
+        async def worth() -> int:
+            async with room.pool.acquire() as connection:
+                return (await profiles.whole(connection, CORP, await customers(room)))[0].net_fen
+
         attributed = OrderAttributed(
             corp_id=CORP,
             mall_id="yz",
@@ -79,6 +85,19 @@ async def test_the_worth_of_a_customer_is_told_when_it_is_another(rooms: Rooms) 
         await room.take(VALUES, [received(attributed, "1")])
         (told,) = await changes(room, stated)
         assert list(told.ids) == await customers(room)
+        assert await worth() == 100
         attributed.version = 1
         await room.take(VALUES, [received(attributed, "2")])
         assert await changes(room, stated) == [], "older than what is known"
+        yen = OrderAttributed(
+            corp_id=CORP,
+            mall_id="yz",
+            order_id="2",
+            buyer_id=attributed.buyer_id,
+            paid=Money(amount=9000, currency="JPY"),
+            version=1,
+        )
+        await room.take(VALUES, [received(yen, "3")])
+        assert await worth() == 100, "money of several currencies is never added up"
+        await room.pool.execute("update order_values set currency = null where order_id = '1'")
+        assert await worth() == 100, "as the release before writes it"
