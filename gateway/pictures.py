@@ -40,7 +40,10 @@ class Pictures:
         if url is None or url.user is not None or _origin(url) not in self._origins:
             raise Precondition("PICTURE_ELSEWHERE", expected=f"a picture at {', '.join(sorted(self._origins))}")
         if self._session is None:
-            self._session = ClientSession(timeout=ClientTimeout(total=SECONDS))
+            # Pictures are packed already: what unpacks to any size is not asked for, and not unpacked.
+            self._session = ClientSession(
+                timeout=ClientTimeout(total=SECONDS), auto_decompress=False, headers={"Accept-Encoding": "identity"}
+            )
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
                 if answer.status != 200:

@@ -57,7 +57,7 @@ def add_routes(app: web.Application, hub: Hub) -> None:
         async def still_allowed() -> bool:
             try:
                 now = await request.app[app_keys.DOORKEEPER].caller(request)
-                return _address(now, request.query.get("scope", "own")) == address
+                return _address(now, request.query.get("scope", "own")) == address and told(now.role) == reader.told
             except DomainError:
                 return False
             except grpc.aio.AioRpcError as error:

@@ -11,7 +11,8 @@ Key = tuple[str, str, str]  # corp, file, kind
 
 
 async def claim(connection: Connection, lease: timedelta, limit: int) -> Sequence[Key]:
-    """Files of rules that apply whose upload is due; nobody else gets them before the lease ends."""
+    """Files of rules that apply whose upload is due; nobody else gets them before the lease ends. Corps take turns, and
+    in each the file that has waited longest: one corp's files, many or refused, hold up no other's."""
     rows = await connection.fetch(
         """
         with used as (
@@ -24,11 +25,14 @@ async def claim(connection: Connection, lease: timedelta, limit: int) -> Sequenc
             where r.attachments is not null and a ? 'file_id'
         ),
         due as (
-            select u.*
+            select
+                u.*,
+                m.try_at,
+                row_number() over (partition by u.corp_id order by m.try_at nulls first, u.file_id, u.kind) as turn
             from used u
             left join welcome_media m using (corp_id, file_id, kind)
             where m.try_at is null or m.try_at <= now()
-            order by u.corp_id, u.file_id, u.kind
+            order by turn, m.try_at nulls first, u.corp_id
             limit $2
         )
         insert into welcome_media as m (corp_id, file_id, kind, try_at)

@@ -69,13 +69,20 @@ def checked_link(link: pb.WelcomeLink, field: str) -> dict[str, str]:
         if len(value.encode()) > most:
             raise Invalid("TEXT_LENGTH_WRONG", field=f"{field}.{name}", expected=f"at most {most} bytes of UTF-8")
     for value, name in ((link.url, "url"), (link.picture_url, "pictureUrl")):
-        parts = urlsplit(value)
-        if (value or name == "url") and (parts.scheme not in ("http", "https") or not parts.netloc):
+        if (value or name == "url") and not _is_web_address(value):
             raise Invalid("URL_WRONG", field=f"{field}.{name}", expected="an http or https address")
     if not link.title.strip():
         raise Invalid("TEXT_LENGTH_WRONG", field=f"{field}.title", expected="1 to 128 bytes of UTF-8")
     kept = {"title": link.title, "url": link.url, "desc": link.description, "picurl": link.picture_url}
     return {key: value for key, value in kept.items() if value}
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # a host that cannot be one
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def shown_link(kept: dict[str, Any]) -> pb.WelcomeLink:

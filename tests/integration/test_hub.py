@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from bihuan.common.v1.money_pb2 import Money
 from bihuan.operations.v1.job_service_pb2 import Job, JobState
 from bihuan.staff.v1.facts_pb2 import AlertKind, JobChanged, NounChanged, StaffAlerted, StaffAlertRaised
@@ -17,11 +19,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js import JetStreamContext
 
 from chassis.facts import Fact, new_fact
+from chassis.kernel.caller import Caller
 from chassis.kernel.changes import EVERYBODY
 from chassis.kernel.staff_subject import staff_suffix
+from gateway import app_keys
 from gateway.changes import told
 from gateway.hub import Event, Hub, Reader
-from gateway.stream import encode
+from gateway.stream import CHECK_SECONDS, add_routes, encode
 from tests.conftest import CORP
 from tests.waiting import until
 
@@ -196,6 +200,33 @@ async def test_what_moves_while_a_list_rests_is_told_then(
         await changes(operator, 3)
         await state(jetstream, alerted("G2", "hub-FRONTLINE"))
         assert {one["noun"] for one in await changes(operator, 3)} == {"alerts", "customers", "orders"}
+
+
+class Door:
+    """Whoever asks is one member, in a role that changes."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    async def caller(self, request: web.Request) -> Caller:
+        return Caller(CORP, "hub-mover", self.role)
+
+
+async def test_a_stream_of_a_former_role_ends(jetstream: JetStreamContext) -> None:
+    """Which rows changed is told to those alone who may list them now."""
+    async with running(jetstream) as hub:
+        app, door = web.Application(), Door("OPERATOR")
+        app[app_keys.DOORKEEPER] = door  # type: ignore[assignment]
+        add_routes(app, hub)
+        async with TestServer(app) as server, ClientSession() as client:
+            async with client.get(server.make_url("/api/v1/stream")) as stream:
+                await stream.content.readuntil(b": open\n\n")
+                door.role = "FRONTLINE"
+                await asyncio.sleep(CHECK_SECONDS)
+                await sent(jetstream, changed("orders"))
+                assert await asyncio.wait_for(stream.content.read(), 10) == b""
+            async with client.get(server.make_url("/api/v1/stream")) as stream:
+                assert await stream.content.readuntil(b": open\n\n"), "it is open to the new role"
 
 
 def readers_by_role(hub: Hub) -> dict[str, Reader]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,6 +26,8 @@ async def host() -> AsyncIterator[TestServer]:
         name = request.match_info["name"]
         if name == "away":
             raise web.HTTPFound("http://169.254.169.254/latest/meta-data")
+        if name == "packed":
+            return web.Response(body=gzip.compress(PNG), headers={"Content-Encoding": "gzip"})
         if name not in bodies:
             raise web.HTTPNotFound
         return web.Response(body=bodies[name], content_type="image/png")
@@ -73,7 +76,7 @@ async def test_nothing_is_fetched_from_elsewhere(host: TestServer, pictures: Pic
     assert host.asked == 0  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["page", "large", "nothing", "away"])
+@pytest.mark.parametrize("name", ["page", "large", "nothing", "away", "packed"])
 async def test_what_is_no_small_picture_does_not_come_through(host: TestServer, pictures: Pictures, name: str) -> None:
     with pytest.raises(Unavailable) as refused:
         await pictures.fetch(f"http://127.0.0.1:{host.port}/{name}")

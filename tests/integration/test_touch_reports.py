@@ -228,6 +228,25 @@ async def test_days_are_cut_anew_where_the_corp_moves_to_another_zone(
                 assert [str(row["day"]) for row in rows] == [day(moment, zone)]
 
 
+async def test_a_day_may_begin_at_half_past(rooms: Rooms, handlers: Handlers, sealer: Sealer) -> None:
+    """As in Kolkata: a quarter past midnight is of the new day, though its hour began on the day before."""
+    zone, moment = "Asia/Kolkata", datetime(2026, 3, 2, 18, 45, tzinfo=UTC)
+    async with rooms("engagement") as room:
+        await filled(room, handlers, sealer)
+        await room.pool.execute("update welcomes set arrived_at = $1", moment)
+        await room.pool.execute("update alerts set at = $1", moment)
+        for again in (False, True):
+            if again:
+                await room.pool.execute("delete from welcome_days")
+                await room.pool.execute("delete from alert_days")
+                await mark_where_zones_changed(room.pool, corps(zone), db.WELCOME_QUEUE, db.mark_all_welcomes)
+                await mark_where_zones_changed(room.pool, corps(zone), db.ALERT_QUEUE, db.mark_all_alerts)
+            await count(room, zone)
+            for table, column in (("welcome_days", "sent"), ("alert_days", "raised")):
+                rows = await room.rows(f"select distinct day from {table} where {column} > 0")
+                assert [str(row["day"]) for row in rows] == ["2026-03-03"]
+
+
 @pytest.mark.parametrize(
     ("of", "by", "fields", "field"),
     [

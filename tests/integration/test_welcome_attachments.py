@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import BodyPartReader, web
@@ -25,10 +27,11 @@ from chassis.kernel.identifiers import Identifiers
 from chassis.sealing import Sealer
 from chassis.wecom.client import Upload, WeComAway, WeComError, WeComs
 from engagement.adapters.wecom import WeComVoice
-from engagement.app.media import Media
+from engagement.app.media import LEASE, Media
 from engagement.app.welcome_files import WELCOME_FILE, WELCOME_IMAGE
 from engagement.app.welcomes import Welcomes
 from engagement.consumers import Handlers
+from engagement.db import media
 from engagement.rpc.welcome_lists import WelcomeLists
 from engagement.rpc.welcomes import WelcomeServicer
 from tests import facts as f
@@ -57,6 +60,18 @@ class Shelf:
             raise WeComError("media/upload", int(str(answer)), "")
         self.taken.append((kind, file.name, file.content))
         return f"media {len(self.taken)}"
+
+
+class AtOnce(Shelf):
+    """Answers nobody before all have come."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.all_here = asyncio.Barrier(count)
+
+    async def upload(self, corp_id: str, kind: str, file: Upload, seconds: float) -> str:
+        await self.all_here.wait()
+        return await super().upload(corp_id, kind, file, seconds)
 
 
 @dataclass
@@ -231,6 +246,27 @@ async def test_only_rules_that_apply_keep_their_files_at_wecom(house: Open) -> N
         assert len(here.shelf.taken) == 1
 
 
+async def test_files_of_one_corp_hold_up_no_others(house: Open) -> None:
+    """Its many files come in turns with others' and at once: a slow WeCom takes no file beyond its lease."""
+    async with house() as h:
+        await h.room.pool.execute(
+            """
+            insert into welcome_rules (corp_id, welcome_rule_id, channel_id, text, attachments)
+            select
+                corp_id, gen_random_uuid(), gen_random_uuid(), '您好',
+                jsonb_build_array(jsonb_build_object('msgtype', 'image', 'file_id', gen_random_uuid()))
+            from unnest(array['ww-a', 'ww-a', 'ww-a', 'ww-a', 'ww-a', 'ww-b']) as corp_id
+            """
+        )
+        async with h.room.pool.acquire() as connection:
+            assert {corp_id for corp_id, _, _ in await media.claim(connection, LEASE, 2)} == {"ww-a", "ww-b"}
+        await h.room.pool.execute("delete from welcome_rules")
+        for content in (PNG, PNG + b"2"):
+            await h.create(image(await h.upload(content=content)), channel_id=str(uuid4()))
+        h.shelf = AtOnce(2)
+        assert await asyncio.wait_for(Media(h.room.pool, h.files, h.shelf).upload_due(), 5) == 2
+
+
 async def test_attachments_are_replaced_or_taken_away(house: Open) -> None:
     async with house() as here:
         one, other = await here.upload(), await here.upload()
@@ -261,6 +297,12 @@ async def test_attachments_are_replaced_or_taken_away(house: Open) -> None:
         (image("x"), "attachments[1].image.fileId"),
         (image(f.uid("nobody's")), "attachments[1].image.fileId"),
         (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="ftp://x")), "attachments[1].link.url"),
+        (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="javascript:alert(1)")), "attachments[1].link.url"),
+        (pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="https://[::1")), "attachments[1].link.url"),
+        (
+            pb.WelcomeAttachment(link=pb.WelcomeLink(title="t", url="https://x", picture_url="http://a\u2100b/")),
+            "attachments[1].link.pictureUrl",
+        ),
         (
             pb.WelcomeAttachment(mini_program=pb.WelcomeMiniProgram(title="题" * 22, app_id="wx", page="p")),
             "attachments[1].miniProgram.title",
