@@ -1,4 +1,7 @@
 -- statement by statement
+-- Thousand by thousand, each in a transaction of its own.
+call give_back_what_was_refunded();
+
 -- Lists by mall, status, employee, channel and payment: each filter has an index for each order of its rows. Built while
 -- the release before goes on writing.
 drop index concurrently if exists orders_paid;

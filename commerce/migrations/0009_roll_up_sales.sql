@@ -1,6 +1,8 @@
 -- Sales by day (chassis.kernel.day_rollup). Triggers make the marks, so that what the release before writes counts too;
 -- what was there before is marked when a service starts.
 
+drop procedure give_back_what_was_refunded();
+
 create table sale_days (
     corp_id text not null,
     day date not null,
