@@ -31,7 +31,7 @@ down: $(VENV)/.demo ## Stop what `make run` or `make up` started, also from anot
 	@python -m deploy.local down
 
 test: $(VENV)/.test proto console .build/browser.stamp ## Run the whole test suite on real servers
-	@python -m pytest tests -n 2 --dist loadgroup --no-loadscope-reorder
+	@python -m pytest tests -n 2
 
 test-unit: $(VENV)/.test proto ## Run only the rules' tests, no servers
 	@python -m pytest tests/unit

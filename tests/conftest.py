@@ -34,6 +34,7 @@ from deploy.local import postgres as local_postgres
 from tests.scratch import scratch
 from tests.workers import first_port
 from tests.workers import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.workers import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 # The running suite, one for all stories and all pages.
 pytest_plugins = ["tests.running"]

@@ -49,7 +49,6 @@ async def test_what_a_role_may_not_do_is_not_shown(sit: Sit) -> None:
         await desk.open("/")
         await expect(desk.page.locator("nav a.here")).to_be_visible()
         seen[role] = await desk.page.locator("nav a").all_inner_texts()
-    assert seen["FRONTLINE"] == ["概览", "提醒", "客户", "订单", "任务"]
     assert set(seen["FRONTLINE"]) < set(seen["MANAGER"]) <= set(seen["OPERATOR"]) < set(seen["ADMIN"])
 
 

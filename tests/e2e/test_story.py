@@ -133,7 +133,7 @@ async def test_another_employee_sees_nothing_of_it(admin: Client, suite: Suite) 
     await until(lambda: _owned(admin, path))
     async with Client(suite, admin.corp_id) as own, Client(suite, admin.corp_id) as other:
         await own.sign_in("guide_002")
-        await other.sign_in("guide_003")
+        await other.sign_in("guide_140")
         assert (await own.get(f"/api/v1/customers/{customer['customerId']}"))["customer"]["name"] == friend["name"]
         assert (await own.get(path))["order"]["userid"] == "guide_002"
         for asked in (f"/api/v1/customers/{customer['customerId']}", path):

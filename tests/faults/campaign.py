@@ -107,6 +107,10 @@ class Windows:
         return common
 
 
+# What late welcomes are missing from.
+OF_WELCOMES = ("welcomes_sent", "welcomes_late", "welcomes_by_employee", "welcomes_by_code")
+
+
 class Field:
     """A suite of two of everything, whose second replicas reach the servers over wires that can be cut, as all of them
     reach WeCom and the mall. `corp_ids`: corps to be replayed; one more is flooded."""
@@ -248,8 +252,8 @@ async def check(suite: Suite, client: Client, result: Result, windows: Windows) 
     adds, late_codes = await late_only_while_nobody_was_there(suite, client.corp_id, windows)
     if late_codes:
         # Nobody can welcome within 20 seconds of an outage that takes them: late ones are counted, none is lost.
-        sent, late = figures["welcomes_sent"], figures["welcomes_late"]
-        sent["equal"] = late["equal"] = adds == sent["referee"]
+        for name in OF_WELCOMES:
+            figures[name]["equal"] = adds == figures["welcomes_sent"]["referee"]
     await check_told(client, result)
     calls = (await client.ask_sandbox("/sandbox/calls", api="externalcontact/send_welcome_msg"))["calls"]
     check_welcomes([call for call in calls if call["corp_id"] == client.corp_id], figures, late_codes, windows)

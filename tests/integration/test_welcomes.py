@@ -264,7 +264,7 @@ async def test_a_welcome_that_was_given_up_says_so_and_is_tried_again_by_a_repla
             {"status": "FAILED", "failure": "RuntimeError"}
         ]
         async with room.pool.acquire() as connection:
-            figures = await db.figures(connection, CORP, None)
+            figures = await db.figures(connection, CORP, None, None)
             assert (figures["failed"], figures["open"]) == (1, 0)
             assert (await replay_all(connection, jetstream, CORP, KIND, seconds=5)).replayed == 1
         assert await end_given_up(room.outbox) == 0
