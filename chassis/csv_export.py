@@ -31,8 +31,8 @@ Cell: TypeAlias = str | int | Decimal
 LANGUAGES = ("zh", "en")
 # Excel takes a file without it for one in the system's own code page.
 BOM = "\ufeff"
-# What spreadsheets take for the beginning of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What spreadsheets take for the beginning of a formula; wide signs where they are set to Chinese.
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 PAGE_SIZE = 200
 # One step: as many pages as fit, one at least.
 STEP_SECONDS = 1.0

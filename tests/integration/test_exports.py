@@ -37,7 +37,7 @@ from tests.integration.test_identity_lists import fill
 Rooms = Callable[..., Any]
 BOSS = Caller(CORP, "head", "ADMIN")
 CUSTOMERS = 1000
-NAMES = {0: "=cmd|' /C calc'!A0", 1: "+1", 2: "-2", 3: "@x", 4: '张"三,\n', 5: "\tx"}
+NAMES = {0: "=cmd|' /C calc'!A0", 1: "+1", 2: "-2", 3: "@x", 4: '张"三,\n', 5: "\tx", 6: "＝1+1", 7: "\n=1"}
 
 
 class Unchanged:
