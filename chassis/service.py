@@ -105,9 +105,9 @@ class Service:
         self._effects.append(worker)
         return self.loop(kind, worker.work, interval=interval)
 
-    def job(self, kind: str, runner: Runner, members: Members, *, at_once: int = 2) -> JobKind:
+    def job(self, kind: str, runner: Runner, members: Members, *, at_once: int = 2, release: int = 1) -> JobKind:
         """Does the jobs of one kind, step by step, up to `at_once` steps at a time, as whoever asked for each."""
-        made = JobKind(kind, self.name, runner, members, self.outbox, self.files, self.sealer)
+        made = JobKind(kind, self.name, runner, members, self.outbox, self.files, self.sealer, release)
         # What keeps failing ends in the job's own state.
         made.wake = self.effect(made.queue, OneByOne(made.perform), at_once=at_once, interval=0.5, attempts=None).wake
         return made

@@ -46,12 +46,14 @@ class JobKind:
     outbox: Outbox
     files: Files
     sealer: Sealer
+    # Of its requests: higher once they ask for what earlier releases do not know.
+    release: int = 1
     wake: Callable[[], None] = field(default=lambda: None)
 
     @property
     def queue(self) -> str:
-        """The kind of its due rows."""
-        return f"job-{self.kind}"
+        """The kind of its due rows. Those of a later release have one that earlier ones never look for."""
+        return f"job-{self.kind}" if self.release == 1 else f"job-{self.kind}-{self.release}"
 
     async def create(self, tx: Tx, me: Caller, request: Message, title: str = "") -> Row:
         """Raises Limited when the caller has ten that have not ended."""

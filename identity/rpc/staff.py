@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bihuan.access.v1.access_pb2 import Role
@@ -10,6 +12,7 @@ from chassis import paging
 from chassis.errors import Invalid, Unavailable
 from chassis.kernel.caller import Caller, caller, masked
 from chassis.kernel.totals import LIMIT, total
+from chassis.paging import Page, SortedPage
 from chassis.pool import Pool, Row
 from chassis.sealing import Sealer
 from chassis.wecom.client import WeComAway, WeComError
@@ -35,16 +38,14 @@ class StaffServicer(grpc_pb.StaffServiceServicer):
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Any) -> pb.ListStaffResponse:
         me = caller()
-        page = paging.sorted_page(
-            request.page_size, request.page_token, request.order_by, ORDERS, "userid", uuid_keys=False
-        )
+        page = _page(request)
         wanted = self._wanted(me, request)
         async with self._pool.acquire() as connection:
             rows = await staff_lists.page(connection, wanted, page)
             counted = await staff_lists.count(connection, wanted, LIMIT) if request.with_total else 0
         return pb.ListStaffResponse(
             staff=[self._shown(me, row) for row in rows],
-            next_page_token=page.next_token([(row["userid"], row["userid"]) for row in rows]),
+            next_page_token=_next_token(page, [row["userid"] for row in rows]),
             total=total(counted) if request.with_total else None,
         )
 
@@ -126,3 +127,20 @@ class StaffServicer(grpc_pb.StaffServiceServicer):
             role=Role.Value(f"ROLE_{row['role']}"),
             managed_department_ids=row["managed_department_ids"],
         )
+
+
+def _page(request: pb.ListStaffRequest) -> SortedPage:
+    """By userid, a page's token is the last userid alone: the release before knows no other order."""
+    after = paging.page(request.page_size, request.page_token).after
+    is_userid = bool(after) and not after.startswith("[")
+    token = "" if is_userid else request.page_token
+    asked = paging.sorted_page(request.page_size, token, request.order_by, ORDERS, "userid", uuid_keys=False)
+    if is_userid and asked.descending:
+        raise Invalid("PAGE_TOKEN_WRONG", field="pageToken", expected=paging.TOKEN_EXPECTED)
+    return replace(asked, after=(after, after)) if is_userid else asked
+
+
+def _next_token(asked: SortedPage, userids: Sequence[str]) -> str:
+    if asked.descending:
+        return asked.next_token([(one, one) for one in userids])
+    return Page(asked.size, "").next_token(list(userids))

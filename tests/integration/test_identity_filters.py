@@ -11,6 +11,7 @@ from bihuan.access.v1.access_pb2 import Role
 from bihuan.identity.v1 import customer_service_pb2 as pb
 from bihuan.identity.v1 import staff_service_pb2 as staff_pb
 
+from chassis import paging
 from chassis.errors import DomainError, Forbidden, Invalid
 from chassis.kernel import caller
 from chassis.kernel.identifiers import Identifiers
@@ -105,8 +106,11 @@ class Lists:
         assert (answer.total.count, answer.total.at_least) == (len(answer.customers), False)
         return [int(one.customer_id[-12:], 16) for one in answer.customers]
 
+    async def staff_page(self, **fields: Any) -> staff_pb.ListStaffResponse:
+        return await self._staff.ListStaff(staff_pb.ListStaffRequest(**fields), None)
+
     async def staff(self, **fields: Any) -> list[str]:
-        answer = await self._staff.ListStaff(staff_pb.ListStaffRequest(with_total=True, **fields), None)
+        answer = await self.staff_page(with_total=True, **fields)
         assert (answer.total.count, answer.total.at_least) == (len(answer.staff), False)
         return [one.userid for one in answer.staff]
 
@@ -211,6 +215,27 @@ async def test_nonsense_about_staff_is_refused(
         with pytest.raises(DomainError) as refused:
             await Lists(room, sealer, identifiers).staff(**fields)
         assert (type(refused.value), refused.value.field) == (Invalid, field)
+
+
+async def test_pages_of_staff_go_on_in_the_release_before(
+    rooms: Rooms, sealer: Sealer, identifiers: Identifiers
+) -> None:
+    """It knows one order, and its tokens are userids."""
+    async with rooms("identity") as room:
+        await fill(room, sealer, identifiers)
+        enter()
+        lists = Lists(room, sealer, identifiers)
+        first = await lists.staff_page(page_size=2)
+        assert paging.page(2, first.next_page_token).after == "bert"
+        token = paging.Page(2, "").next_token(["anna", "bert"])
+        second = await lists.staff_page(page_size=2, page_token=token)
+        assert [one.userid for one in second.staff] == ["carl", "mira"]
+        last = await lists.staff_page(page_size=2, order_by="userid desc")
+        with pytest.raises(Invalid) as refused:
+            await lists.staff_page(page_size=2, page_token=last.next_page_token)
+        assert refused.value.field == "pageToken"
+        back = await lists.staff_page(page_size=2, page_token=last.next_page_token, order_by="userid desc")
+        assert [one.userid for one in back.staff] == ["bert", "anna"]
 
 
 @pytest.mark.parametrize("order", ["created_at", "created_at desc"])

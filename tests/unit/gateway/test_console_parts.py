@@ -42,8 +42,14 @@ def read(cells: list[list[str]]) -> list[list[str]]:
 
 
 def test_what_a_spreadsheet_would_run_is_text() -> None:
-    formulas = [["=1+1", "@SUM(A1)"], ["+cmd|' /C calc'!A0", "-2+3"], ["\t=1", "-12.50"]]
-    assert read(formulas) == [["'=1+1", "'@SUM(A1)"], ["'+cmd|' /C calc'!A0", "'-2+3"], ["'\t=1", "-12.50"]]
+    formulas = [["=1+1", "@SUM(A1)"], ["+cmd|' /C calc'!A0", "-2+3"], ["\t=1", "-12.50"], ["＝1+1", "\n=1"]]
+    assert read(formulas) == [
+        ["'=1+1", "'@SUM(A1)"],
+        ["'+cmd|' /C calc'!A0", "'-2+3"],
+        ["'\t=1", "-12.50"],
+        # Chinese Excel reads wide signs as narrow ones.
+        ["'＝1+1", "'\n=1"],
+    ]
 
 
 # Without lone halves of characters, which no file can hold, and NUL, which the API refuses.

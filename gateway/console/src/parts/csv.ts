@@ -1,7 +1,7 @@
 import type { Column } from './list'
 
 /** A program that opens it would take these for a formula. */
-const FORMULA = /^[=+\-@\t\r]/
+const FORMULA = /^[=+\-@＝＋－＠\t\r\n]/
 
 function cell(text: string): string {
   const safe = FORMULA.test(text) && !/^-?[\d.,]+$/.test(text) ? "'" + text : text
