@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from playwright.async_api import expect
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import FilePayload, expect
 
 from deploy.local.client import Client
 from tests.browser.conftest import Sit
@@ -24,6 +28,49 @@ async def test_the_servers_error_stands_at_its_field(sit: Sit) -> None:
         await expect(name).to_be_focused()
         await expect(name).to_have_attribute("aria-invalid", "true")
     await desk.look("form-error")
+
+
+async def test_a_name_that_is_taken_is_said_in_chinese(sit: Sit) -> None:
+    desk = await sit("OPERATOR")
+    desk.expected |= {400, 409}
+    await desk.open("/channels/new")
+    error = desk.page.locator("[data-field=name] .error")
+    for name, said in (("门店海报", "应为 与其他渠道（包括已归档的）不同的名称"), ("", "必填")):
+        await desk.page.get_by_label("名称").fill(name)
+        await desk.page.get_by_role("button", name="保存").click()
+        await expect(error).to_have_text(said)
+
+
+async def test_what_is_wrong_with_a_welcome_is_said_in_chinese(sit: Sit) -> None:
+    desk = await sit("OPERATOR")
+    desk.expected |= {400, 413}
+    await desk.open("/welcome-rules/new")
+    for text, said in (
+        ("您好\n{{ nobody.name }}", re.compile(r"模板有误（第 2 行第 \d+ 个字）：")),
+        ("{{ customer.name }}", "应为 没有姓名时也读得通的文字"),
+    ):
+        await desk.page.get_by_label("欢迎语 *").fill(text)
+        await expect(desk.page.locator("[data-preview] .error")).to_have_text(said)
+        await desk.page.get_by_role("button", name="保存").click()
+        await expect(desk.page.locator("[data-field=text] .error")).to_have_text(said)
+    big = FilePayload(name="大.pdf", mimeType="application/pdf", buffer=b"%PDF-1.7" + bytes(20 * 1024 * 1024))
+    await desk.page.get_by_label("＋ 文件").set_input_files(big)
+    await expect(desk.page.locator(".editor [role=alert]")).to_have_text("没有上传：应为 不超过 20 MB")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/customers/nobody", "编号不完整，或者写错了。"),
+        (f"/channels/{uuid4()}", "没有找到：它可能已经不在了，或者链接写错了。"),
+        ("/orders/yz-main/nothing", "没有找到：它可能已经不在了，或者链接写错了。"),
+    ],
+)
+async def test_a_link_that_leads_nowhere_is_said_in_chinese(sit: Sit, path: str, said: str) -> None:
+    desk = await sit("OPERATOR")
+    desk.expected |= {400, 404}
+    await desk.open(path)
+    await expect(desk.page.get_by_role("alert")).to_contain_text(said)
 
 
 async def test_a_script_is_stored_and_shown_as_text(sit: Sit, admin: Client) -> None:

@@ -71,8 +71,8 @@ export const PAGES: Page[] = [
   page('/jobs', 'settings', ALL, '任务', 'Jobs', () => import('./jobs/JobList.vue')),
   page('/health', 'settings', [ADMIN], '健康', 'Health', () => import('./health/Health.vue')),
   page('/staff', 'settings', LEADS, '员工', 'Staff', () => import('./staff/StaffList.vue')),
+  page('/departments', 'settings', LEADS, '部门', 'Departments', () => import('./departments/DepartmentList.vue')),
   page('/dead-letters', 'settings', [ADMIN], '死信', 'Dead letters', () => import('./dead-letters/DeadLetterList.vue')),
   inner('/dead-letters/:service/:durable/:factId', 'settings', [ADMIN], '死信', 'Dead letter', () => import('./dead-letters/DeadLetterDetail.vue')),
   page('/api-keys', 'settings', [ADMIN], 'API 密钥', 'API keys', () => import('./api-keys/ApiKeyList.vue')),
-  page('/departments', 'settings', LEADS, '部门', 'Departments', () => import('./departments/DepartmentList.vue')),
 ]

@@ -9,7 +9,7 @@ export const t = words({
   },
   en: {
     title: 'Health', about: 'What each service says of itself: backlog, dead letters, parked facts, when sources last came, WeCom quotas. Read again every 15 seconds.', pending: '{n} waiting', letters: 'Dead letters', lettersAbout: 'Facts that could not be handled and wait for somebody (this company\'s).',
-    parked: 'Parked', parkedAbout: 'This company\'s facts that were set aside after errors in a row; other companies go on.', outbox: 'Outbox', outboxAbout: 'How long the oldest fact that was committed has waited to be published.', idle: 'nothing waits', durables: 'Consumers', ok: 'well', broken: 'broken', isParked: 'parked',
+    parked: 'Parked', parkedAbout: 'This company\'s facts that were set aside after errors in a row; other companies go on.', outbox: 'Outbox', outboxAbout: 'How long the oldest fact that was committed has waited to be published.', idle: 'nothing waits', durables: 'Consumers', ok: 'OK', broken: 'broken', isParked: 'parked',
     sources: 'Sources', never: 'never yet', unknown: 'not known now', busAway: 'NATS is away: backlogs, quotas and when sources last came are not known now.', quotas: 'WeCom quotas', quota: '{used} of {limit} this minute', closed: 'limited', away: 'This service does not answer now', callback: 'callback {id}', mall: 'mall {id}', seconds: '{n} s',
     unread: '{n} unread since yesterday', unreadAbout: 'Nothing here can read these messages yet; they are kept until something can.',
   },

@@ -5,6 +5,8 @@ export interface Column<Row> {
   /** What the cell says when the page gives it no slot, and what the CSV says. */
   text: (row: Row) => string
   numeric?: boolean
+  /** It takes a line of its own where the screen is narrow. */
+  wide?: boolean
   /** Its name in the API's `order_by`, where the API orders by it. */
   order?: string
 }
