@@ -1,6 +1,7 @@
 import { t } from './words'
 import { label } from '../api/catalogue'
 import { api, dataOf, type Schemas } from '../api/client'
+import { orderPath } from '../orders/address'
 import { money } from '../parts/money'
 
 type Customer = Schemas['Customer']
@@ -43,7 +44,7 @@ export function timeline(customer: Customer, orders: Order[], alerts: Alert[]): 
   }
   for (const one of orders) {
     const name = `${one.mallId}/${one.orderId}`
-    const to = `/orders/${name}`
+    const to = orderPath(one)
     add(`ordered ${name}`, one.createdAt, t('ordered'), sum(one.total), 'brand', one.orderId, to)
     add(`paid ${name}`, one.paidAt, t('paid'), sum(one.paid), 'good', one.orderId, to)
     for (const refund of one.refunds) add(`refund ${refund.refundId}`, refund.at, t('refunded'), sum(refund.amount), 'warn', one.orderId, to)
