@@ -142,6 +142,9 @@ class LiveCodes:
                 tx.connection, corp_id, live_code_id, name=name, userids=members, members=members != row["userids"]
             )
             await _update_if_told_otherwise(tx, changed)
+            if row["config_id"] is None and row["failure"] is not None:
+                job = scheduled.Job(corp_id, live_code_id, datetime.now(UTC))
+                await scheduled.schedule_again(tx.connection, KIND, [job])
             publish_changed(tx, corp_id, NOUN, [live_code_id])
             return changed
 
@@ -190,14 +193,17 @@ class LiveCodes:
             row = await db.get(connection, claim.corp_id, claim.key)
         if row is None:
             return
+        if row["config_id"] is not None:
+            async with self._outbox.transaction() as tx:
+                await scheduled.finish(tx.connection, KIND, [(claim, "made before")])
+            return
         try:
             async with scheduled.held(self._outbox.pool, KIND, claim):
                 way = await self._find_or_make(claim, row)
         except (WeComError, WeComAway) as error:
             async with self._outbox.transaction() as tx:
                 if isinstance(error, WeComError) and not error.passing:
-                    await contact_ways.failed(tx.connection, claim.corp_id, claim.key, str(error))
-                    await scheduled.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
+                    await self._refused(tx, claim, row, error)
                 else:
                     later = datetime.now(UTC) + PATIENCE * min(claim.attempts, 30)
                     await scheduled.postpone(tx.connection, KIND, [(claim, later)])
@@ -209,6 +215,16 @@ class LiveCodes:
             await _update_if_told_otherwise(tx, await contact_ways.made(tx.connection, row, way.config_id, way.qr_code))
             await scheduled.finish(tx.connection, KIND, [(claim, "made")])
             publish_changed(tx, claim.corp_id, NOUN, [claim.key])
+
+    async def _refused(self, tx: Tx, claim: scheduled.Claim, tried: Row, error: WeComError) -> None:
+        """Whoever changed the code meanwhile gets another try."""
+        now = await db.lock(tx.connection, claim.corp_id, claim.key)
+        if now is not None and now["revision"] != tried["revision"]:
+            await scheduled.postpone(tx.connection, KIND, [(claim, datetime.now(UTC))])
+            return
+        await contact_ways.failed(tx.connection, claim.corp_id, claim.key, str(error))
+        await scheduled.finish(tx.connection, KIND, [(claim, f"errcode {error.errcode}")])
+        publish_changed(tx, claim.corp_id, NOUN, [claim.key])
 
     async def perform_update(self, claim: scheduled.Claim) -> None:
         """Tells WeCom the code's name and members as they are now. To tell them twice changes nothing."""

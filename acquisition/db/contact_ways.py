@@ -69,7 +69,7 @@ async def failed(connection: Connection, corp_id: str, live_code_id: str, failur
     await connection.execute(
         """
         update live_codes
-        set status = 'FAILED', failure = $3
+        set status = case when status = 'PAUSED' then status else 'FAILED' end, failure = $3
         where corp_id = $1 and live_code_id = $2
         """,
         corp_id,

@@ -146,7 +146,8 @@ async def change(
             given_at = case when $5 then now() else given_at end,
             told_name = coalesce(told_name, name),
             told_userids = coalesce(told_userids, userids),
-            failure = case when config_id is not null then null else failure end,
+            status = case when status = 'FAILED' then 'PENDING' else status end,
+            failure = null,
             revision = revision + 1
         where corp_id = $1 and live_code_id = $2
         returning *

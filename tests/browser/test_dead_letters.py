@@ -80,7 +80,7 @@ async def test_a_service_that_there_is_not_is_said(sit: Sit) -> None:
     desk = await sit("ADMIN")
     desk.expected |= {404}
     await desk.open("/dead-letters?service=nobody")
-    await expect(desk.page.get_by_role("alert")).to_contain_text("筛选条件“服务”有误")
+    await expect(desk.page.get_by_role("alert")).to_contain_text("筛选条件“服务”有误：应为 客户增长")
 
 
 async def _number(admin: Client) -> int:

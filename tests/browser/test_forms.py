@@ -63,11 +63,12 @@ async def test_what_is_wrong_with_a_welcome_is_said_in_chinese(sit: Sit) -> None
     [
         ("/customers/nobody", "编号不完整，或者写错了。"),
         (f"/channels/{uuid4()}", "没有找到：它可能已经不在了，或者链接写错了。"),
+        ("/identifier-policies/shoe-size", "已经不在了"),
         ("/orders/yz-main/nothing", "没有找到：它可能已经不在了，或者链接写错了。"),
     ],
 )
 async def test_a_link_that_leads_nowhere_is_said_in_chinese(sit: Sit, path: str, said: str) -> None:
-    desk = await sit("OPERATOR")
+    desk = await sit("ADMIN")
     desk.expected |= {400, 404}
     await desk.open(path)
     await expect(desk.page.get_by_role("alert")).to_contain_text(said)

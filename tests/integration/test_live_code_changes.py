@@ -75,6 +75,8 @@ class Desk:
 
 
 class WeCom:
+    """Knows everybody but `nobody`."""
+
     def __init__(self) -> None:
         self.ways: dict[str, dict[str, Any]] = {}
         self.updates: list[dict[str, Any]] = []
@@ -85,6 +87,8 @@ class WeCom:
         match request.match_info["api"].rpartition("/")[2]:
             case "gettoken":
                 return web.json_response({"errcode": 0, "access_token": "t", "expires_in": 7200})
+            case "add_contact_way" if "nobody" in body["user"]:
+                return web.json_response({"errcode": 40003, "errmsg": "invalid userid"})
             case "add_contact_way":
                 config_id = f"way{len(self.ways)}"
                 self.ways[config_id] = {"state": body["state"], "remark": body["remark"], "user": body["user"]}
@@ -188,6 +192,25 @@ async def test_a_refusal_is_shown_and_the_next_change_tries_anew(at_desk: tuple[
     assert (after.syncing, after.failure) == (False, "")
     await desk.work()
     assert wecom.ways[code.config_id]["user"] == ["anna"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_code_that_wecom_refused_is_made_after_it_was_mended(
+    at_desk: tuple[Desk, WeCom], *, paused: bool
+) -> None:
+    as_operator()
+    desk, wecom = at_desk
+    code = await desk.made("门店", "nobody")
+    assert (code.status, "40003" in code.failure) == (pb.LIVE_CODE_STATUS_FAILED, True)
+    if paused:
+        await desk.rpc.PauseLiveCode(pb.PauseLiveCodeRequest(live_code_id=code.live_code_id), None)
+    after = await desk.changed(code, userids=["anna"])
+    expected = pb.LIVE_CODE_STATUS_PAUSED if paused else pb.LIVE_CODE_STATUS_PENDING
+    assert (after.status, after.failure) == (expected, "")
+    await desk.work()
+    made = await desk.read(code.live_code_id)
+    assert made.status == (pb.LIVE_CODE_STATUS_PAUSED if paused else pb.LIVE_CODE_STATUS_ACTIVE)
+    assert wecom.ways == {made.config_id: {"state": code.state, "remark": "门店", "user": ["anna"]}}
 
 
 async def test_a_renamed_employee_needs_no_telling(at_desk: tuple[Desk, WeCom]) -> None:
