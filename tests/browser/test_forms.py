@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
 
 import pytest
 from playwright.async_api import FilePayload, expect
@@ -62,7 +61,7 @@ async def test_what_is_wrong_with_a_welcome_is_said_in_chinese(sit: Sit) -> None
     ("path", "said"),
     [
         ("/customers/nobody", "编号不完整，或者写错了。"),
-        (f"/channels/{uuid4()}", "没有找到：它可能已经不在了，或者链接写错了。"),
+        ("/channels/00000000-0000-4000-8000-000000000000", "没有找到：它可能已经不在了，或者链接写错了。"),
         ("/identifier-policies/shoe-size", "已经不在了"),
         ("/orders/yz-main/nothing", "没有找到：它可能已经不在了，或者链接写错了。"),
     ],
