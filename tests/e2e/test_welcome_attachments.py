@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from deploy.local.client import Client
@@ -13,6 +14,7 @@ FILES = "/api/v1/services/engagement/files?purpose=welcome-image&name=poster.png
 
 
 async def test_a_picture_reaches_the_new_friend(admin: Client, suite: Suite) -> None:
+    began = time.time()
     headers = {"Authorization": f"Bearer {admin.token}", "Content-Type": "image/png"}
     async with admin.session.post(suite.gateway + FILES, data=PNG, headers=headers) as answer:
         assert answer.status == 200
@@ -29,7 +31,7 @@ async def test_a_picture_reaches_the_new_friend(admin: Client, suite: Suite) -> 
 
     (attachments,) = await until(sent)
     assert attachments[0]["msgtype"] == "image"
-    uploads = (await admin.ask_sandbox("/sandbox/calls", api="media/upload"))["calls"]
+    uploads = (await admin.ask_sandbox("/sandbox/calls", api="media/upload", since=str(began)))["calls"]
     (upload,) = uploads
     assert (upload["body"]["type"], upload["body"]["name"], upload["errcode"]) == ("image", "poster.png", 0)
     await admin.post(f"/api/v1/welcome-rules/{rule['welcomeRuleId']}:archive", {})
