@@ -145,7 +145,7 @@ def _ingest(
     for name in consumers:
         suite.stop(name)
     asyncio.run(make_bare_stream(suite))
-    bare_port = suite.ports.base + 15
+    bare_port = free_port()
     command = [sys.executable, "-m", "tests.bench.bare", "--port", str(bare_port)]
     bare = subprocess.Popen([*command, "--nats", suite.home.nats_url(suite.ports)], cwd=ROOT)
     try:

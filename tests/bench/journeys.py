@@ -18,6 +18,7 @@ from deploy.local.client import Client
 from deploy.local.story import set_up, sign_in_patiently
 from deploy.local.suite import ROOT, Suite
 from tests.bench.door import post, run_load, wait_open
+from tests.conftest import free_port
 from tests.e2e.test_door import sign_for_mall
 
 WELCOME_SECONDS = 60
@@ -79,7 +80,7 @@ async def _welcomes(suite: Suite, pace: int) -> dict[str, Any]:
 
 def paid_to_stream(suite: Suite) -> dict[str, Any]:
     """From the mall's push to the event on the employee's open stream, beside publish → commit → publish → SSE."""
-    bare_port = suite.ports.base + 15
+    bare_port = free_port()
     bare = subprocess.Popen(
         [
             sys.executable, "-m", "tests.bench.bare_chain", "--port", str(bare_port), "--nats",
