@@ -25,6 +25,7 @@ import psutil
 from wechatpy.work.crypto import WeChatCrypto
 
 from deploy.local.suite import ROOT, Suite
+from tests.conftest import free_port
 
 REQUESTS = 6000
 IN_FLIGHT = (16, 64, 256)
