@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from chassis.pool import Connection, Row
 
 
@@ -82,40 +80,3 @@ async def lock(connection: Connection, corp_id: str, rule_id: str) -> Row | None
         rule_id,
     )
     return row
-
-
-async def page(connection: Connection, corp_id: str, after: str, limit: int, channel_id: str | None) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(
-        """
-        select *
-        from archived_welcome_rules
-        where corp_id = $1
-          and welcome_rule_id > $2
-          and ($4::uuid is null or channel_id = $4)
-        order by welcome_rule_id
-        limit $3
-        """,
-        corp_id,
-        after,
-        limit,
-        channel_id,
-    )
-    return rows
-
-
-async def count(connection: Connection, corp_id: str, limit: int, channel_id: str | None) -> int:
-    counted: int = await connection.fetchval(
-        """
-        select count(*)
-        from (
-            select
-            from archived_welcome_rules
-            where corp_id = $1 and ($3::uuid is null or channel_id = $3)
-            limit $2
-        ) bounded
-        """,
-        corp_id,
-        limit,
-        channel_id,
-    )
-    return counted

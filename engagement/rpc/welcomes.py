@@ -22,7 +22,7 @@ from chassis.outbox import Outbox, Tx
 from chassis.pool import Row
 from chassis.sealing import Sealer
 from engagement.app import rules
-from engagement.db import archived_rules, welcomes
+from engagement.db import rule_lists, welcomes
 from engagement.db import rules as db
 from engagement.domain import templates
 from engagement.rpc.attachments import checked, checked_link, shown, shown_link
@@ -93,10 +93,15 @@ class WelcomeServicer(grpc_pb.WelcomeServiceServicer):
     async def ListWelcomeRules(self, request: pb.ListWelcomeRulesRequest, context: Any) -> pb.ListWelcomeRulesResponse:
         page, corp_id = paging.uuid_page(request.page_size, request.page_token), caller().corp_id
         channel_id = paging.uuid(request.channel_id, "channelId") if request.channel_id else None
-        listed = archived_rules if request.archived else db
         async with self._pool.acquire() as connection:
-            rows = await listed.page(connection, corp_id, page.after, page.size, channel_id)
-            counted = await listed.count(connection, corp_id, LIMIT, channel_id) if request.with_total else None
+            rows = await rule_lists.page(
+                connection, corp_id, page.after, page.size, channel_id, archived=request.archived
+            )
+            counted = (
+                await rule_lists.count(connection, corp_id, LIMIT, channel_id, archived=request.archived)
+                if request.with_total
+                else None
+            )
         return pb.ListWelcomeRulesResponse(
             welcome_rules=[_rule(row) for row in rows],
             next_page_token=page.next_token([row["welcome_rule_id"] for row in rows]),

@@ -27,4 +27,4 @@ async def test_a_loop_that_could_not_run_is_told_of() -> None:
                 stalls = (await answer.json())["stalls"]
             return any(stood <= began and ended <= ran for stood, ran in stalls)
 
-        await until(told)
+        assert await until(told)
